@@ -1,0 +1,1 @@
+"""Core types, YAML, graph and run loop; transforms, engines, decoders and actions."""

@@ -1,0 +1,173 @@
+"""From specs to a chain that fits together: every shape, rate, label and recipe is checked before any data flows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines import registry
+from pipelines.config.demo import Demo, PipelineSpec, SensorSpec
+from pipelines.config.schema import Step
+from pipelines.core import Action, Decoder, Engine, Frame, Result, Sensor, Signal, Target, Transform
+from pipelines.engine_stage import EngineStage
+from pipelines.errors import ConfigError, EiqError, Problem
+from pipelines.models import Model, open_model, read_labels
+from pipelines.recipe import compare_recipe
+from pipelines.shared_engine import SharedEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One link of the chain.
+
+    Args:
+        name: the step's, numbered where it comes twice.
+        kind: transforms | engines | decoders.
+        process: frames in, frames (or a decoder's results) out.
+        output: what leaves it; behind a decoder the captured signal, which a cascade's next step looks into.
+        part: the transform, engine or decoder itself.
+    """
+
+    name: str
+    kind: str
+    process: Callable[[Frame], Iterable[Frame | Result]]
+    output: Signal
+    part: Any
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One pipeline, resolved."""
+
+    name: str
+    sensor: Sensor
+    sensor_name: str
+    stages: tuple[Stage, ...]
+    actions: tuple[tuple[str, Action], ...]
+    engines: tuple[tuple[Model, Engine], ...] = field(default=())
+
+
+def stage_order(graphs: list[Graph]) -> tuple[str, ...]:
+    """The names under which a run tells its stages' times, in the order in which data meets them."""
+    names = dict.fromkeys(stage.name for graph in graphs for stage in graph.stages)
+    return ("age", *names, "total")
+
+
+def resolve(demo: Demo, target: Target, stack: ExitStack) -> list[Graph]:
+    """Build every pipeline of a demo; ``stack`` closes what was built.
+
+    Raises:
+        ConfigError: with every step that does not fit, at its place in the file.
+    """
+    problems: list[Problem] = []
+    shared: dict[object, SharedEngine] = {}
+    graphs = [_Builder(target, stack, shared, problems).graph(spec) for spec in demo.pipelines]
+    if problems:
+        raise ConfigError(problems)
+    return [graph for graph in graphs if graph is not None]
+
+
+class _Builder:
+    """Builds one pipeline; what does not fit goes to ``problems``."""
+
+    def __init__(
+        self, target: Target, stack: ExitStack, shared: dict[object, SharedEngine], problems: list[Problem]
+    ) -> None:
+        self.target, self.stack, self.shared, self.problems = target, stack, shared, problems
+        self.engines: list[tuple[Model, Engine]] = []
+
+    def graph(self, spec: PipelineSpec) -> Graph | None:
+        before = len(self.problems)
+        actions: list[tuple[str, Action]] = []
+        for step in spec.actions:
+            with self._problems_at(step):
+                actions.append((step.name, self._action(step)))
+        with self._problems_at(spec.sensor):
+            sensor = self.target.sensor(spec.sensor.capability, spec.sensor.config)
+            self.stack.callback(sensor.close)
+            stages = self._stages(spec, sensor.output)
+        if len(self.problems) > before:
+            return None
+        return Graph(spec.name, sensor, spec.sensor.capability, tuple(stages), tuple(actions), tuple(self.engines))
+
+    def _action(self, step: Step) -> Action:
+        action: Action = registry.load("actions", step.name)(step.config, self.target)
+        self.stack.callback(action.close)
+        return action
+
+    def _stages(self, spec: PipelineSpec, signal: Signal) -> list[Stage]:
+        stages: list[Stage] = []
+        captured = signal  # what a cascade's later steps look into
+        since: list[Step] = []  # the transforms since the sensor or the last decoder: an engine's recipe
+        for step in spec.steps:
+            before = len(self.problems)
+            with self._problems_at(step):
+                stages.append(self._stage(step, signal, captured, since))
+            if len(self.problems) > before:
+                return []  # what follows cannot be judged without this step's signal
+            stage = stages[-1]
+            signal = stage.output
+            since = [] if stage.kind == "decoders" else [*since, step]
+            if getattr(stage.part, "captures", False):
+                captured = signal
+        if not stages or stages[-1].kind != "decoders":
+            where = spec.steps[-1].path if spec.steps else spec.name
+            message = f"the chain ends with {signal}, expected a decoder at its end, such as postprocess: [top]"
+            self.problems.append(spec.mark.problem(where, message))
+        return _numbered(stages)
+
+    def _stage(self, step: Step, signal: Signal, captured: Signal, since: list[Step]) -> Stage:
+        if step.kind == "engines":
+            return self._engine(step, signal, since)
+        part = registry.load(step.kind, step.name)(step.config)
+        if step.kind == "transforms":
+            transform: Transform = part
+            return Stage(step.name, step.kind, transform.process, transform.resolve(signal), part)
+        decoder: Decoder = part
+        decoder.resolve(signal)
+        return Stage(step.name, step.kind, lambda frame: decoder.decode(frame.data, frame), captured, part)
+
+    def _engine(self, step: Step, signal: Signal, since: list[Step]) -> Stage:
+        folder = (step.node.entries or {})["model"].node.mark.folder
+        model = open_model(step.config.model, folder, step.name)
+        compare_recipe(model, signal, since, self.problems)
+        labels = read_labels(step.config.labels) if step.config.labels is not None else model.labels
+        engine = self._open_engine(step, model)
+        stage = EngineStage(engine, model.name, signal, labels)
+        self.engines.append((model, engine))
+        return Stage(step.name, step.kind, stage.process, stage.output, engine)
+
+    def _open_engine(self, step: Step, model: Model) -> Engine:
+        def build() -> Engine:
+            engine = self.target.engine(step.name, step.config, model.path)
+            self.stack.callback(engine.close)
+            return engine
+
+        if not step.config.shared:
+            return build()
+        key = (step.name, model.path, step.config)
+        if key not in self.shared:
+            self.shared[key] = SharedEngine(build())
+            self.stack.callback(self.shared[key].close)
+        return self.shared[key]
+
+    @contextmanager
+    def _problems_at(self, place: Step | SensorSpec) -> Iterator[None]:
+        """An error while building becomes a problem at the step's place."""
+        try:
+            yield
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+        except EiqError as error:
+            self.problems.append(place.node.mark.problem(place.path, str(error)))
+
+
+def _numbered(stages: list[Stage]) -> list[Stage]:
+    names = [stage.name for stage in stages]
+    return [
+        Stage(f"{s.name}{names[: i + 1].count(s.name)}" if names.count(s.name) > 1 else s.name,
+              s.kind, s.process, s.output, s.part)
+        for i, s in enumerate(stages)
+    ]  # fmt: skip

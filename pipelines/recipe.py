@@ -1,0 +1,87 @@
+"""Does the preprocessing of a config make what the model was trained on?"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pipelines import registry
+from pipelines.config.schema import Config, Step
+from pipelines.core import Signal
+from pipelines.errors import Problem, SignalMismatch
+from pipelines.models import Model, ModelInput
+
+
+def compare_recipe(model: Model, signal: Signal, steps: list[Step], problems: list[Problem]) -> None:
+    """Compare the steps before an engine with its model's manifest, option by option.
+
+    Options that a transform names in its ``free`` set (a window's hop) do not change what the model sees and are free.
+
+    Args:
+        model: whose manifest counts; a bare file has none, and anything goes.
+        signal: what arrives at the engine.
+        steps: the transforms since the sensor, or since the decoder before in a cascade.
+        problems: gets one problem for every option that differs.
+
+    Raises:
+        SignalMismatch: other steps than the manifest's, or another signal.
+    """
+    if model.manifest is None:
+        return
+    wanted = model.manifest.preprocess
+    if [step.name for step in steps] != [step.name for step in wanted]:
+        raise SignalMismatch(
+            f"the preprocessing {_chain(steps)}",
+            f"{_chain(wanted)}, on which model {model.name} was trained",
+            f"copy it from the manifest: eiq-demo models info {model.name}",
+        )
+    before = len(problems)
+    for step, trained in zip(steps, wanted, strict=True):
+        problems.extend(_differences(step, trained, model.name))
+    if len(problems) == before:
+        _compare_signal(signal, model.manifest.input, model.name)
+
+
+def _chain(steps: list[Step] | tuple[Step, ...]) -> str:
+    return "[" + ", ".join(step.name for step in steps) + "]"
+
+
+def _differences(step: Step, trained: Step, model: str) -> list[Problem]:
+    free: frozenset[str] = getattr(registry.load("transforms", step.name), "free", frozenset())
+    found = []
+    for field in msgspec.structs.fields(step.config):
+        got, want = getattr(step.config, field.name), getattr(trained.config, field.name)
+        if field.name in free or _same(got, want):
+            continue
+        entry = (step.node.entries or {}).get(field.encode_name)
+        mark = entry.node.mark if entry else step.node.mark
+        message = f"got {_shown(got)}, but model {model} was trained with {_shown(want)}"
+        found.append(mark.problem(f"{step.path}.{field.encode_name}", message))
+    return found
+
+
+def _same(got: object, want: object) -> bool:
+    if isinstance(got, tuple) and isinstance(want, tuple):
+        return len(got) == len(want) and all(map(_same, got, want))
+    if isinstance(got, Step) and isinstance(want, Step):  # a fork's branches
+        return got.name == want.name and not _differences(got, want, "")
+    return got == want
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple | Config):
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    return "no value" if value is None else str(value)
+
+
+def _compare_signal(signal: Signal, wanted: ModelInput, model: str) -> None:
+    expected = Signal(wanted.shape, wanted.dtype, wanted.rate_hz, wanted.kind, wanted.channels)
+    fits = (
+        signal.kind == wanted.kind
+        and signal.shape == wanted.shape
+        and signal.dtype == wanted.dtype
+        and (wanted.rate_hz is None or signal.rate_hz == wanted.rate_hz)
+        and (not wanted.channels or signal.channels == wanted.channels)
+    )
+    if not fits:
+        raise SignalMismatch(signal, f"{expected}, on which model {model} was trained",
+                             "correct the sensor's rate or channels, or the preprocessing")  # fmt: skip

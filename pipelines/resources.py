@@ -1,0 +1,52 @@
+"""Where bundled data lies: configs, models and samples, in a checkout and in an installed wheel alike."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+
+@functools.cache
+def bundled() -> Path:
+    """The folder that holds ``configs``, ``models`` and ``samples``."""
+    package = Path(__file__).parent
+    installed = package / "_bundled"  # the wheel puts the data here; a checkout has it beside the packages
+    return installed if installed.is_dir() else package.parent
+
+
+def find_input(text: str, folder: Path) -> Path:
+    """A file that a config names: absolute, or beside the config, or bundled (``samples/kws.wav``).
+
+    Where it is nowhere, the path beside the config, so that the error says where it was looked for. A glob counts as
+    there when its folder is.
+    """
+    path = Path(text).expanduser()
+    if path.is_absolute():
+        return path
+    beside, shipped = (folder / path).absolute(), bundled() / path
+    return shipped if not _there(beside) and _there(shipped) else beside
+
+
+def _there(path: Path) -> bool:
+    return path.exists() or (any(mark in path.name for mark in "*?[") and path.parent.is_dir())
+
+
+def bundled_config(name: str) -> Path | None:
+    """The bundled config of that name, with or without ``.yaml``; None where there is none."""
+    path = bundled() / "configs" / (name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+    return path if path.name == path.relative_to(bundled() / "configs").as_posix() and path.is_file() else None
+
+
+def bundled_configs() -> list[Path]:
+    """All bundled configs, by name."""
+    return sorted((bundled() / "configs").glob("*.yaml"))
+
+
+def manifests() -> dict[str, Path]:
+    """Every model's manifest by the model's name: the bundled ones, and those in the folders of EIQ_MODELS, which hide
+    a bundled one of the same name."""
+    own = [Path(part).expanduser() for part in os.environ.get("EIQ_MODELS", "").split(os.pathsep) if part]
+    folders = [bundled() / "models", *reversed(own)]
+    found = {path.parent.name: path for folder in folders for path in folder.glob("*/manifest.yaml")}
+    return dict(sorted(found.items()))

@@ -1,0 +1,179 @@
+"""The run loop: one chain per pipeline, one thread per chain, every event told to the observers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from pipelines.core import Action, Dropped, Ended, Event, Frame, Observer, Preview, Result, StageTime
+from pipelines.feed import frames
+from pipelines.graph import Graph, Stage
+from pipelines.worker import Worker
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop by itself: seconds of stream time; frames through the engine. None: at the end of the input."""
+
+    seconds: float | None = None
+    frames: int | None = None
+
+
+def run(graphs: Sequence[Graph], observers: Sequence[Observer], limits: Limits | None = None) -> None:
+    """Run pipelines together until all have ended; Ctrl-C stops them all.
+
+    Raises:
+        EiqError: of the first pipeline that failed; the others are stopped.
+        KeyboardInterrupt: after everything has stopped and every result was handed on.
+    """
+    limits = limits or Limits()
+    stop = threading.Event()
+    lock = threading.Lock()
+
+    def emit(event: Event) -> None:
+        with lock:
+            for observer in observers:
+                observer.on(event)
+
+    if len(graphs) == 1:
+        Pipeline(graphs[0], emit, limits, stop).run()
+        return
+    _run_together([Pipeline(graph, _named(emit, graph.name), limits, stop) for graph in graphs], stop)
+
+
+def _named(emit: Emit, name: str) -> Emit:
+    return lambda event: emit(replace(event, pipeline=name))
+
+
+def _run_together(pipelines: Sequence[Pipeline], stop: threading.Event) -> None:
+    errors: list[BaseException] = []
+
+    def work(pipeline: Pipeline) -> None:
+        try:
+            pipeline.run()
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
+            errors.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=work, args=(p,), name=p.graph.name, daemon=True) for p in pipelines]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            while thread.is_alive():  # a join without a timeout would not see Ctrl-C on every platform
+                thread.join(0.1)
+    except KeyboardInterrupt:
+        stop.set()
+        for graph in (pipeline.graph for pipeline in pipelines):
+            graph.sensor.close()
+        for thread in threads:
+            thread.join(0.5)
+        raise
+    if errors:
+        raise errors[0]
+
+
+class Pipeline:
+    """One chain at work.
+
+    Args:
+        emit: told every event, on this pipeline's thread or its capture thread.
+        stop: set from outside to end it, and by it when it fails.
+    """
+
+    def __init__(self, graph: Graph, emit: Emit, limits: Limits, stop: threading.Event) -> None:
+        self.graph, self.emit, self.limits, self.stop = graph, emit, limits, stop
+        self.stages = graph.stages
+        self.last_seq: list[int | None] = [None] * (len(self.stages) + 1)  # by link
+        self.handlers: list[Callable[[Result], None]] = []
+        self.engine_at = next((i for i, s in enumerate(self.stages) if s.kind == "engines"), 0)
+        self.frames = self.results = 0
+        self.done = False
+
+    def run(self) -> None:
+        """Until the input ends, a limit is met, ``stop`` is set, or an exception."""
+        reason = "failed"
+        try:
+            with ExitStack() as stack:
+                self.handlers = [self._handler(name, action, stack) for name, action in self.graph.actions]
+                reason = self._loop()
+        except KeyboardInterrupt:
+            reason = "stopped"
+            raise
+        finally:
+            self.graph.sensor.close()
+            self.emit(Ended(reason, self.frames, self.results))
+
+    def _handler(self, name: str, action: Action, stack: ExitStack) -> Callable[[Result], None]:
+        if not action.background:
+            return action.handle
+        worker = Worker(name, action, self.emit, live=self.graph.sensor.live)
+        stack.callback(worker.close)
+        return worker.handle
+
+    def _loop(self) -> str:
+        live, seconds = self.graph.sensor.live, self.limits.seconds
+        for frame in frames(self.graph.sensor, self.emit, self.stop):
+            if seconds is not None and frame.t > seconds:
+                return "limit"
+            start = time.perf_counter()
+            if live and frame.arrived is not None:
+                self.emit(StageTime("age", time.monotonic() - frame.arrived, frame.seq))
+            self.emit(Preview(frame))
+            self._count_gap(0, self.graph.sensor_name, frame)
+            before = self.frames
+            self._push(0, frame)
+            if self.frames > before:
+                self.emit(StageTime("total", time.perf_counter() - start, frame.seq))
+            if self.done:
+                return "limit"
+        return "stopped" if self.stop.is_set() else "end of input"
+
+    def _push(self, index: int, frame: Frame) -> None:
+        """One frame through stage ``index`` and all after it, depth first."""
+        stage = self.stages[index]
+        if index == self.engine_at:
+            if self.done:
+                return
+            self.frames += 1
+            self.done = self.frames == self.limits.frames
+        own_s = 0.0
+        start = time.perf_counter()
+        for out in stage.process(frame):
+            own_s += time.perf_counter() - start
+            self._hand_on(index, stage, frame, out)
+            start = time.perf_counter()
+        own_s += time.perf_counter() - start
+        self.emit(StageTime(stage.name, own_s, frame.seq))
+
+    def _hand_on(self, index: int, stage: Stage, frame: Frame, out: Frame | Result) -> None:
+        last = index + 1 == len(self.stages)
+        if isinstance(out, Frame):
+            if getattr(stage.part, "captures", False):  # it counts anew, so its gaps are its own
+                self._count_gap(index + 1, stage.name, out)
+            self._push(index + 1, out)
+        elif last:
+            self.results += 1
+            if self.graph.name:
+                out = replace(out, pipeline=self.graph.name)
+            self.emit(out)
+            for handle in self.handlers:
+                handle(out)
+        else:
+            self._push(index + 1, _into(frame.captured, out))
+
+    def _count_gap(self, link: int, where: str, frame: Frame) -> None:
+        last = self.last_seq[link]
+        if last is not None and frame.seq > last + 1:
+            self.emit(Dropped(where, frame.seq - last - 1))
+        self.last_seq[link] = frame.seq
+
+
+def _into(captured: Frame, cause: Result) -> Frame:
+    """A cascade's next frame: what was captured, with the result that asks to look into it."""
+    return replace(captured, source=captured, cause=cause)
