@@ -1,0 +1,1 @@
+"""What a visitor touches: the command line and the use cases."""

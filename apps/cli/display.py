@@ -1,0 +1,92 @@
+"""What a run tells beside its results: on standard error for people, on standard output as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from apps.cli.table import times
+from pipelines.actions.jsonl import record
+from pipelines.config.demo import Demo
+from pipelines.core import Ended, Event, Result, SensorBack, SensorLost, Target
+from pipelines.graph import Graph
+from pipelines.timing import Stats
+
+
+class Display:
+    """For people: a heading, lost and found sensors, and a summary with every stage's times."""
+
+    def __init__(self, demo: Demo, graphs: Sequence[Graph], target: Target, stats: Stats) -> None:
+        self.demo, self.graphs, self.target, self.stats = demo, graphs, target, stats
+        self.err: TextIO = sys.stderr
+
+    def start(self) -> None:
+        """The heading: what runs, and on what."""
+        self._say(f"{self.demo.title} on target {self.target.name}; Ctrl-C stops")
+        for graph in self.graphs:
+            name = f"{graph.name}: " if graph.name else ""
+            self._say(f"  {name}{graph.sensor_name} {graph.sensor.output}")
+            for model, engine in graph.engines:
+                self._say(f"  {name}model {model.name}: {engine.description}")
+
+    def on(self, event: Event) -> None:
+        """Say what a person must know at once."""
+        if isinstance(event, SensorLost):
+            self._say(f"sensor lost: {event.reason}; trying to get it back", event.pipeline)
+        elif isinstance(event, SensorBack):
+            self._say(f"sensor is back after {event.after_s:.1f} s", event.pipeline)
+
+    def finish(self) -> None:
+        """The summary."""
+        for ended in self.stats.ended:
+            self._say(f"{ended.reason}: {ended.frames} frames, {ended.results} results", ended.pipeline)
+            if ended.reason == "end of input" and not ended.frames:
+                self._say("no frame reached the engine: the input is shorter than one window", ended.pipeline)
+        for where, count in self.stats.dropped.items():
+            self._say(f"dropped at {where}: {count} (the run was slower than the sensor)")
+        if self.stats.lost:
+            self._say(f"the sensor was lost {self.stats.lost} times")
+        rows = [row for row in self.stats.table() if row["frames"]]
+        if rows:
+            self._say("stage times measured here, in ms, the first frame apart:")
+            for line in times(rows):
+                self._say("  " + line)
+
+    def _say(self, text: str, pipeline: str = "") -> None:
+        print(f"{pipeline}: {text}" if pipeline else text, file=self.err, flush=True)
+
+
+class JsonLines:
+    """For programs: one object a line on standard output."""
+
+    def __init__(self, stats: Stats) -> None:
+        self.stats = stats
+
+    def start(self) -> None:
+        """Nothing to say yet."""
+
+    def on(self, event: Event) -> None:
+        """One line for a result, a lost or found sensor."""
+        match event:
+            case Result():
+                self._write({"event": "result"} | record(event))
+            case SensorLost():
+                self._write({"event": "sensor_lost", "reason": event.reason}, event.pipeline)
+            case SensorBack():
+                self._write({"event": "sensor_back", "after_s": round(event.after_s, 3)}, event.pipeline)
+            case Ended():
+                ended = {"event": "ended", "reason": event.reason, "frames": event.frames, "results": event.results}
+                self._write(ended, event.pipeline)
+
+    def finish(self) -> None:
+        """The summary's line."""
+        self._write({"event": "summary", "dropped": self.stats.dropped, "sensor_lost": self.stats.lost,
+                     "times": "measured here", "stages": self.stats.table()})  # fmt: skip
+
+    @staticmethod
+    def _write(fields: dict[str, Any], pipeline: str = "") -> None:
+        if pipeline:
+            fields["pipeline"] = pipeline
+        print(json.dumps(fields), flush=True)

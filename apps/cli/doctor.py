@@ -1,0 +1,101 @@
+"""``eiq-demo doctor``."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from pipelines.errors import EiqError
+
+DESKTOP = "pip install 'eiq-demo[desktop]'"
+
+
+@click.command()
+def doctor() -> None:
+    """Say what works on this machine, and the command that mends what does not.
+
+    Exit code 1 where a bundled demo cannot run; a missing microphone or camera matters for --live alone.
+    """
+    bad = _section("the bundled demos need", {
+        "Python": lambda: f"{platform.python_version()} on {platform.platform()}",
+        "TensorFlow Lite": _tflite,
+        "OpenCV": _opencv,
+        "audio files": _soundfile,
+        "models": _models,
+    })  # fmt: skip
+    _section("--live needs", {"microphone": _microphone, "camera": _camera})
+    if bad:
+        raise EiqError(f"{bad} of the things that the bundled demos need do not work; see above")
+    click.echo("all bundled demos can run: eiq-demo run kws.yaml")
+
+
+def _section(title: str, checks: dict[str, Callable[[], str]]) -> int:
+    click.echo(f"{title}:")
+    bad = 0
+    for name, check in checks.items():
+        try:
+            mark, text = "ok ", check()
+        except EiqError as error:
+            mark, text = "BAD", str(error)
+            bad += 1
+        click.echo(f"  {mark}  {name:<16} {text}")
+    return bad
+
+
+def _tflite() -> str:
+    from contextlib import ExitStack
+
+    from hal.sim.target import Sim
+
+    from pipelines.config.demo import load_demo
+    from pipelines.graph import resolve
+    from pipelines.resources import bundled_configs
+
+    # the proof is a model that loads, with the engine and kernels that it really gets
+    with ExitStack() as stack:
+        config = next(path for path in bundled_configs() if path.name == "kws.yaml")
+        graphs = resolve(load_demo(str(config), Sim()), Sim(), stack)
+        return graphs[0].engines[0][1].description
+
+
+def _opencv() -> str:
+    from pipelines.optional import require
+
+    cv2 = require("cv2", purpose="pictures and cameras", install=DESKTOP)
+    return f"{cv2.__version__}"
+
+
+def _soundfile() -> str:
+    from pipelines.optional import require
+
+    return f"soundfile {require('soundfile', purpose='audio files', install=DESKTOP).__version__}"
+
+
+def _models() -> str:
+    from pipelines.models import read_manifest, verify
+    from pipelines.resources import manifests
+
+    found = manifests()
+    for path in found.values():
+        for file in read_manifest(path).files:
+            verify(Path(file.path), file)
+    return f"{', '.join(found)}: every file has its manifest's sha256"
+
+
+def _microphone() -> str:
+    from hal.live.microphone import devices
+
+    found = devices()
+    return ", ".join(found)
+
+
+def _camera() -> str:
+    from pipelines.errors import DeviceError
+
+    found = sorted(str(path) for path in Path("/dev").glob("video*"))
+    if not found:
+        raise DeviceError("no /dev/video* is there; plug in a camera, or give a URL with --set sensor.camera.device=…")
+    return ", ".join(found)

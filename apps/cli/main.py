@@ -1,0 +1,51 @@
+"""``eiq-demo``: the commands, and one line for every error a user can meet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from apps.cli.bench import bench
+from apps.cli.check import check
+from apps.cli.doctor import doctor
+from apps.cli.list import list_
+from apps.cli.models import models
+from apps.cli.run import run
+from pipelines.errors import EiqError
+
+
+class Commands(click.Group):
+    """Turns an EiqError into its one line and exit code. Anything else is a bug and shows its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EiqError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:  # whoever read our results has seen enough (| head)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except KeyboardInterrupt:  # in the middle of a command that has no summary of its own
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="eiq-demo")
+def main() -> None:
+    """Edge-AI demos as YAML pipelines: sensor, preprocessing, inference engine, actions.
+
+    \b
+    eiq-demo run kws.yaml            a bundled demo, on a bundled recording
+    eiq-demo run kws.yaml --live     the same with this machine's microphone
+    eiq-demo check my.yaml           what a file of yours means, or what is wrong in it
+    eiq-demo list                    what there is to build demos from
+    eiq-demo doctor                  what works on this machine
+    """
+
+
+for command in (run, check, list_, bench, doctor, models):
+    main.add_command(command)

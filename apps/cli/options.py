@@ -1,0 +1,71 @@
+"""Options that several commands share, and the way from a config's name to a resolved demo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pipelines.config.demo import Demo, Overrides
+    from pipelines.core import Target
+    from pipelines.graph import Graph
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_options(function: F) -> F:
+    """CONFIG and everything that changes what it means."""
+    for option in reversed(
+        (
+            click.argument("config"),
+            click.option("--target", default="sim", show_default=True, help="What to run on: eiq-demo list targets."),
+            click.option("--live", is_flag=True, help="Take the real microphone or camera of this machine."),
+            click.option("--input", "input_", type=click.Path(path_type=Path), metavar="FILE",
+                         help="Take this recording, picture or folder of pictures."),
+            click.option("--set", "sets", multiple=True, metavar="KEY=VALUE",
+                         help="Change one key of the file, such as engine.threads=2; repeatable."),
+            click.option("--engine", metavar="NAME", help="Run the models on this engine: eiq-demo list engines."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def overrides(
+    sets: tuple[str, ...], live: bool, input_: Path | None, engine: str | None, **sensor: object
+) -> Overrides:
+    """The shared options as Overrides; ``sensor``: further options of every sensor, None where not asked for."""
+    from pipelines.config.demo import Overrides
+
+    if live and input_:
+        raise click.UsageError("got both --live and --input, expected one of them")
+    changes: list[tuple[str, dict[str, Any]]] = []
+    if live:
+        changes.append(("--live", {"live": True, "file": None}))
+    if input_:
+        changes.append((f"--input {input_}", {"live": False, "file": str(input_.expanduser().absolute())}))
+    changes += [(f"--{key} {value}", {key: value}) for key, value in sensor.items() if value is not None]
+    return Overrides(tuple(sets), tuple(changes), engine)
+
+
+@contextmanager
+def opened(config: str, target: str, changes: Overrides) -> Iterator[tuple[Demo, list[Graph], Target]]:
+    """A demo, resolved on its target; everything is closed at the end.
+
+    Raises:
+        ConfigError: with every problem of the file.
+        CapabilityError: there is no such target.
+    """
+    from pipelines import registry
+    from pipelines.config.demo import load_demo
+    from pipelines.graph import resolve
+
+    with ExitStack() as stack:
+        built: Target = registry.load("targets", target)()
+        stack.callback(built.close)
+        demo = load_demo(config, built, changes)
+        yield demo, resolve(demo, built, stack), built

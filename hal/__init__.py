@@ -1,0 +1,1 @@
+"""Targets: what a pipeline runs on. A target is a factory of capabilities."""

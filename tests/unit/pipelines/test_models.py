@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import ConfigError, ModelError
+from pipelines.models import open_model, read_labels, read_manifest
+from pipelines.resources import manifests
+
+MANIFEST = """
+name: tiny
+title: A tiny model
+files:
+  - {{engine: tflite, path: model.tflite, sha256: {sha}, bytes: {size}}}
+labels: [no, off, on, yes]
+input: {{kind: image, shape: [32, 32, 3], dtype: float32, channels: [r, g, b]}}
+preprocess:
+  - resize: {{width_px: 32, height_px: 32}}
+training: {{data: none, licence: none}}
+"""
+
+
+def write(folder: Path, data: bytes = b"abc", **changes: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.tflite").write_bytes(data)
+    fields = {"sha": hashlib.sha256(data).hexdigest(), "size": len(data)} | changes
+    (folder / "manifest.yaml").write_text(MANIFEST.format(**fields))
+    return folder
+
+
+def test_a_model_is_found_by_name_and_its_label_words_stay_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "tiny")
+    monkeypatch.setenv("EIQ_MODELS", f"/nowhere:{tmp_path}")
+    assert manifests()["tiny"] == tmp_path / "tiny/manifest.yaml"
+    model = open_model("tiny", Path("/"))
+    assert (model.name, model.engine, model.labels) == ("tiny", "tflite", ("no", "off", "on", "yes"))
+
+
+def test_the_first_folder_of_eiq_models_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = write(tmp_path / "a/tiny").parent, write(tmp_path / "b/tiny").parent
+    monkeypatch.setenv("EIQ_MODELS", f"{first}:{second}")
+    assert open_model("tiny", Path("/")).path.parent.parent == first
+
+
+@pytest.mark.parametrize("reference", ["tiny/manifest.yaml", "../x/tiny", "tiny/model.tflite"])
+def test_a_path_is_relative_to_the_config(tmp_path: Path, reference: str) -> None:
+    write(tmp_path / "x/tiny")
+    assert open_model(reference, tmp_path / "x").path.resolve() == tmp_path / "x/tiny/model.tflite"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sha": "a" * 64}, "has sha256 ba7816bf8f01…, its manifest says aaaaaaaaaaaa…"),
+        ({"size": 4}, "has 3 bytes, its manifest says 4"),
+    ],
+)
+def test_another_file_than_the_manifests_is_refused(tmp_path: Path, changes: dict[str, object], says: str) -> None:
+    write(tmp_path / "tiny", **changes)
+    with pytest.raises(ModelError, match=says):
+        open_model("tiny/manifest.yaml", tmp_path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    (write(tmp_path / "tiny") / "model.tflite").unlink()
+    with pytest.raises(ModelError, match=r"model\.tflite is not there; expected the model file of 3 bytes"):
+        open_model("tiny/manifest.yaml", tmp_path)
+
+
+def test_no_file_for_an_engine(tmp_path: Path) -> None:
+    write(tmp_path / "tiny")
+    with pytest.raises(ModelError, match="model tiny has no file for the engine 'onnx'; it has files for: tflite"):
+        open_model("tiny/manifest.yaml", tmp_path, "onnx")
+
+
+def test_every_problem_of_a_manifest(tmp_path: Path) -> None:
+    folder = write(tmp_path / "tiny", sha="xyz")
+    text = (folder / "manifest.yaml").read_text().replace("title", "titel").replace("resize", "resise")
+    (folder / "manifest.yaml").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        read_manifest(folder / "manifest.yaml")
+    text = str(error.value)
+    for part in (
+        "sha256: expected",
+        'titel: unknown option; did you mean "title"',
+        "'resise'; did you mean \"resize\"",
+    ):
+        assert part in text
+
+
+def test_empty_manifest(tmp_path: Path) -> None:
+    (tmp_path / "manifest.yaml").write_text("")
+    with pytest.raises(ConfigError, match="is empty; expected a model's manifest"):
+        read_manifest(tmp_path / "manifest.yaml")
+
+
+def test_labels_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("no\nyes\n")
+    assert read_labels(str(tmp_path / "labels.txt")) == ("no", "yes")
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_labels(str(tmp_path / "nothing.txt"))
+
+
+def test_unknown_name_names_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "tiny")
+    monkeypatch.setenv("EIQ_MODELS", str(tmp_path))
+    with pytest.raises(ModelError, match='did you mean "tiny"'):
+        open_model("tinny", Path("/"))

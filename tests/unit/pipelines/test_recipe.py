@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.config.convert import convert, value
+from pipelines.config.schema import Step, Transforms
+from pipelines.config.yaml12 import parse
+from pipelines.core import Signal
+from pipelines.errors import Problem, SignalMismatch
+from pipelines.models import Manifest, Model
+from pipelines.recipe import compare_recipe
+
+MANIFEST = """
+name: tiny
+title: T
+files: []
+labels: [a, b]
+input: {kind: features, shape: [49, 10], rate_hz: 50}
+preprocess:
+  - window: {length_ms: 1000, hop_ms: 100}
+  - mfcc: {window_ms: 30, hop_ms: 20, mels: 40, fmin_hz: 0, fmax_hz: 4000, coefficients: 10}
+training: {data: d, licence: l}
+"""
+SIGNAL = Signal((49, 10), "float32", 50.0, "features")
+
+
+def model() -> Model:
+    problems: list[Problem] = []
+    node = parse(MANIFEST, "manifest.yaml", Path("/x"), problems)
+    assert node is not None
+    manifest = convert(node, Manifest, "", problems)
+    assert not problems, problems
+    return Model("tiny", "tflite", Path("/x/m"), ("a", "b"), manifest)
+
+
+def steps(text: str) -> list[Step]:
+    problems: list[Problem] = []
+    node = parse(text, "f.yaml", Path("/x"), problems)
+    assert node is not None
+    found = value(node, Transforms, "preprocess", problems)
+    assert not problems, problems
+    return list(found)
+
+
+def compare(text: str, signal: Signal = SIGNAL) -> list[str]:
+    problems: list[Problem] = []
+    compare_recipe(model(), signal, steps(text), problems)
+    return [str(problem) for problem in problems]
+
+
+def test_the_hop_is_the_demos_own_choice_and_defaults_may_be_written_out() -> None:
+    assert compare(
+        "- window: {length_ms: 1000, hop_ms: 20}\n"
+        "- mfcc: {window_ms: 30.0, hop_ms: 20, mels: 40, fmin_hz: 0.0, fmax_hz: 4000, coefficients: 10, center: false}"
+    ) == []  # fmt: skip
+
+
+def test_each_differing_option_has_its_place() -> None:
+    assert compare(
+        "- window: {length_ms: 1000, hop_ms: 100}\n- mfcc: {window_ms: 30, hop_ms: 20, mels: 64, coefficients: 10}"
+    ) == [
+        "f.yaml:2:43: preprocess[1].mfcc.mels: got 64, but model tiny was trained with 40",
+        "f.yaml:2:9: preprocess[1].mfcc.fmax_hz: got no value, but model tiny was trained with 4000.0",
+    ]
+
+
+def test_other_steps_are_refused() -> None:
+    with pytest.raises(SignalMismatch, match=r"got the preprocessing \[window\], expected \[window, mfcc\]"):
+        compare("- window: {length_ms: 1000, hop_ms: 100}")
+
+
+def test_another_rate_is_refused() -> None:
+    text = "- window: {length_ms: 1000, hop_ms: 100}\n- mfcc: {window_ms: 30, hop_ms: 20, mels: 40, fmax_hz: 4000, coefficients: 10}"
+    with pytest.raises(SignalMismatch, match="at 25 Hz, expected features .* at 50 Hz, on which model tiny"):
+        compare(text, SIGNAL.but(rate_hz=25.0))
+
+
+def test_a_model_without_a_manifest_takes_anything() -> None:
+    problems: list[Problem] = []
+    compare_recipe(Model("m", "tflite", Path("m"), ()), SIGNAL, steps("- scale: {from: [0, 1], to: [0, 2]}"), problems)
+    assert problems == []
