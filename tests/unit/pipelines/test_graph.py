@@ -59,7 +59,7 @@ def test_every_link_is_resolved_before_anything_runs(tmp_path: Path) -> None:
         ("[airplane, ", "[", "engine: got 9 labels, expected 10, one per output of model cifarnet_quant_int8"),
         ("[top]", "[smooth: {over: 2}]", "expected a decoder at its end"),
         ("[top]", "[top: {ignore: [shp]}]", 'did you mean "ship"'),
-        ("scale: {", "mfcc: {window_ms: 30, hop_ms: 20, mels: 40, coefficients: 10}\n  - scale: {", "preprocess[1].mfcc"),
+        ("scale: {", "mfcc: {window_ms: 30, hop_ms: 20, mels: 40}\n  - scale: {", "preprocess[1].mfcc"),
         ("resize: {", "fork: {branches: [[], []]}\n  - resize: {", "preprocess[1].resize: got bundle of (image"),
     ],
 )  # fmt: skip

@@ -72,7 +72,8 @@ def test_other_steps_are_refused() -> None:
 
 
 def test_another_rate_is_refused() -> None:
-    text = "- window: {length_ms: 1000, hop_ms: 100}\n- mfcc: {window_ms: 30, hop_ms: 20, mels: 40, fmax_hz: 4000, coefficients: 10}"
+    text = "- window: {length_ms: 1000, hop_ms: 100}\n"
+    text += "- mfcc: {window_ms: 30, hop_ms: 20, mels: 40, fmax_hz: 4000, coefficients: 10}"
     with pytest.raises(SignalMismatch, match="at 25 Hz, expected features .* at 50 Hz, on which model tiny"):
         compare(text, SIGNAL.but(rate_hz=25.0))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fakes import AUDIO, IMAGE, FakeEngine, FakeSensor, ListAction, Recorder, decode_mean, graph, picture
+from fakes import AUDIO, IMAGE, FakeEngine, FakeSensor, ListAction, Recorder, graph, picture
 from pipelines.core import Dropped, Ended, Frame, Preview, Result, Signal, StageTime
 from pipelines.engine_stage import EngineStage
 from pipelines.errors import DataError, OutputError
@@ -200,4 +200,3 @@ def test_decoder_may_find_nothing() -> None:
     recorder = Recorder()
     run([graph(FakeSensor(map(picture, range(3))), engine_stage(), decode=lambda frame: [])], [recorder])
     assert recorder.of(Ended) == [Ended("end of input", 3, 0)]
-    assert list(decode_mean(picture(7)))[0].label == "7"
