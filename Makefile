@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types pytest bench format clean
+.PHONY: demo test test-bsp lint types pytest bench format clean
 
 demo: .venv/.demo
 	$(BIN)/eiq-demo run kws.yaml
@@ -18,6 +18,10 @@ types: .venv/.test
 
 pytest: .venv/.test
 	$(BIN)/pytest --benchmark-skip
+
+# As on a board with its own BSP: Debian's OpenCV, numpy 1, tflite-runtime. Needs Debian's python3-venv and python3-opencv.
+test-bsp: .venv-bsp/.done
+	.venv-bsp/bin/pytest tests/unit tests/contract
 
 bench: .venv/.test
 	$(BIN)/pytest tests/benchmarks --benchmark-only
@@ -38,5 +42,10 @@ format: .venv/.test
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,test]'
 	touch $@
 
+.venv-bsp/.done: pyproject.toml
+	/usr/bin/python3 -m venv --system-site-packages .venv-bsp
+	.venv-bsp/bin/pip install --quiet --editable '.[bsp,test]'
+	touch $@
+
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-bsp build dist .mypy_cache .ruff_cache .pytest_cache

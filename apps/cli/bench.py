@@ -68,14 +68,10 @@ def bench(
         stats = Stats(warm_up, stage_order(graphs))
         run_graphs([replace(graph, actions=()) for graph in graphs], [stats], Limits(frames=frames + warm_up))
         report = _report(demo.title, built.name, graphs, stats)
-    if as_json:
-        click.echo(json.dumps(report))
-        return
-    for line in _lines(report, warm_up):
+    for line in [json.dumps(report)] if as_json else _lines(report, warm_up):
         click.echo(line)
-    if earlier:
-        for line in _ratios(report, earlier):
-            click.echo(line)
+    for line in _ratios(report, earlier) if earlier else ():
+        click.echo(line, err=as_json)
 
 
 def _report(title: str, target: str, graphs: Sequence[Graph], stats: Stats) -> dict[str, Any]:
@@ -109,9 +105,12 @@ def _lines(report: dict[str, Any], warm_up: int) -> Iterator[str]:
 def _earlier(path: Path) -> dict[str, Any]:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        return {"machine": report["machine"], "stages": {_key(row): row["p50_ms"] for row in report["stages"]}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is not the output of eiq-demo bench --json ({error!r})") from error
+        medians = {_key(row): float(row["p50_ms"] or 0) for row in report["stages"]}
+        return {"machine": report["machine"], "stages": medians}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{path} is not the output of eiq-demo bench --json ({error!r}); make one with --json > {path}"
+        ) from error
 
 
 def _ratios(report: dict[str, Any], earlier: dict[str, Any]) -> Iterator[str]:

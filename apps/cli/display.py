@@ -30,6 +30,12 @@ class Display:
             self._say(f"  {name}{graph.sensor_name} {graph.sensor.output}")
             for model, engine in graph.engines:
                 self._say(f"  {name}model {model.name}: {engine.description}")
+        for led in getattr(self.target, "leds", {}).values():  # a simulator's lights are seen here
+            led.watch(self._show)
+
+    def _show(self, led: Any) -> None:
+        if led.history:  # not its first, dark state
+            self._say(f"           {'●' if led.is_lit else '○'} {led.name}")
 
     def on(self, event: Event) -> None:
         """Say what a person must know at once."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.errors import EiqError
+from pipelines.errors import DeviceError, EiqError
 
 DESKTOP = "pip install 'eiq-demo[desktop]'"
 
@@ -86,15 +86,15 @@ def _models() -> str:
 
 
 def _microphone() -> str:
-    from hal.live.microphone import devices
+    from hal.live.portaudio import inputs, sounddevice
 
-    found = devices()
-    return ", ".join(found)
+    found = inputs(sounddevice())
+    if not found:
+        raise DeviceError("no microphone is there; plug one in, or start the sound server")
+    return ", ".join(f"{device.index} {device.name}" for device in found)
 
 
 def _camera() -> str:
-    from pipelines.errors import DeviceError
-
     found = sorted(str(path) for path in Path("/dev").glob("video*"))
     if not found:
         raise DeviceError("no /dev/video* is there; plug in a camera, or give a URL with --set sensor.camera.device=…")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -17,6 +18,9 @@ from apps.cli.run import run
 from pipelines.errors import EiqError
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 class Commands(click.Group):
     """Turns an EiqError into its one line and exit code. Anything else is a bug and shows its traceback."""
 
@@ -27,10 +31,26 @@ class Commands(click.Group):
             click.echo(str(error), err=True)
             ctx.exit(error.exit_code)
         except BrokenPipeError:  # whoever read our results has seen enough (| head)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _write_no_more()
             ctx.exit(0)
+        except OSError as error:
+            # files name themselves or are told as OutputError: what is left is our own standard output
+            if error.filename is not None or error.errno not in FULL:
+                raise
+            _write_no_more()
+            click.echo(f"cannot write the results to standard output ({error.strerror}); make room there", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:  # in the middle of a command that has no summary of its own
             ctx.exit(130)
+
+
+def _write_no_more() -> None:
+    """What is left in the buffers goes nowhere, instead of failing once more at the end of the program."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

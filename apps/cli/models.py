@@ -39,15 +39,16 @@ def list_models(as_json: bool) -> None:
 def info(name: str, as_json: bool) -> None:
     """All that the manifest of model NAME says: its input, preprocessing, training and scores."""
     from pipelines.config.yaml12 import read
-    from pipelines.models import manifest_of
+    from pipelines.models import manifest_of, read_manifest
 
     path = manifest_of(name)
-    if not as_json:
-        click.echo(f"# {path}")
-        click.echo(path.read_text(encoding="utf-8").rstrip())
-        return
+    read_manifest(path)  # says what is wrong with it
     node = read(path, str(path), [])
-    click.echo(json.dumps(node.plain() if node else None))
+    if as_json and node:
+        click.echo(json.dumps(node.plain()))
+        return
+    click.echo(f"# {path}")
+    click.echo(path.read_text(encoding="utf-8").rstrip())
 
 
 @models.command()

@@ -40,6 +40,7 @@ def overrides(
 ) -> Overrides:
     """The shared options as Overrides; ``sensor``: further options of every sensor, None where not asked for."""
     from pipelines.config.demo import Overrides
+    from pipelines.resources import expanded
 
     if live and input_:
         raise click.UsageError("got both --live and --input, expected one of them")
@@ -47,7 +48,7 @@ def overrides(
     if live:
         changes.append(("--live", {"live": True, "file": None}))
     if input_:
-        changes.append((f"--input {input_}", {"live": False, "file": str(input_.expanduser().absolute())}))
+        changes.append((f"--input {input_}", {"live": False, "file": str(expanded(str(input_)).absolute())}))
     changes += [(f"--{key} {value}", {key: value}) for key, value in sensor.items() if value is not None]
     return Overrides(tuple(sets), tuple(changes), engine)
 

@@ -13,6 +13,7 @@ from pipelines.errors import DataError
 from tiny_models import quantise
 
 SIZE = 64
+BELOW_HALF = float(np.nextafter(np.float32(0.5), np.float32(0)))
 
 
 def spec(dtype: str, scale: float, zero_point: int, size: int = SIZE) -> TensorSpec:
@@ -29,8 +30,7 @@ def test_halves_go_away_from_zero() -> None:
 
 
 def test_just_below_a_half_goes_to_zero() -> None:
-    below = float(np.nextafter(np.float32(0.5), np.float32(0)))
-    assert steps("int8", below, -below) == [0, 0]
+    assert steps("int8", BELOW_HALF, -BELOW_HALF) == [0, 0]
 
 
 def test_what_is_too_large_saturates() -> None:
@@ -76,7 +76,7 @@ def oracle() -> dict[tuple[str, float, int], Tflite]:
         np.float32,
         (1, SIZE),
         elements=st.one_of(
-            st.floats(-300, 300, width=32), st.integers(-600, 600).map(lambda halves: halves / 2), st.just(float(np.nextafter(np.float32(0.5), np.float32(0))))
+            st.floats(-300, 300, width=32), st.integers(-600, 600).map(lambda halves: halves / 2), st.just(BELOW_HALF)
         ),
     ),
     kind=st.sampled_from([("int8", 1.0, 0), ("int8", 0.5, -3), ("uint8", 0.0078125, 128), ("int8", 0.0123, 7)]),

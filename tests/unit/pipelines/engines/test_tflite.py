@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import tiny_models
-from pipelines.engines import tflite as module
+from pipelines.engines import _litert
 from pipelines.engines.tflite import Tflite
-from pipelines.errors import ModelError, SignalMismatch
+from pipelines.errors import MissingDependency, ModelError, SignalMismatch
 
 Build = Callable[..., Tflite]
 X = np.array([[0.25, -1.25, 2.5, 300.0]], np.float32)
@@ -151,9 +151,7 @@ def test_an_operator_of_a_later_version_is_named(tflite: Build) -> None:
 
 
 def test_no_runtime_says_what_to_install(tflite: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.errors import MissingDependency
-
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(_litert, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(MissingDependency, match=r"the engine tflite needs .*pip install 'eiq-demo\[desktop\]'"):
         tflite(tiny_models.copy())
@@ -182,7 +180,7 @@ def test_loading_says_nothing_on_the_terminal(tmp_path: Path) -> None:
 
 
 def test_what_others_say_meanwhile_is_handed_on(capfd: pytest.CaptureFixture[str]) -> None:
-    with module._without_chatter():
+    with _litert._without_chatter():
         os.write(2, b"before\nINFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nafter\n")
     assert capfd.readouterr().err == "before\nafter\n"
 
@@ -196,7 +194,7 @@ def test_close_may_be_called_twice(tflite: Build) -> None:
 def test_the_answer_is_the_interpreters(tflite: Build, shared_data: Path) -> None:
     """Bit for bit what the bare interpreter says of a quantised model, on random input."""
     data = (shared_data / "nxp_eiq/cifarnet_quant_int8.tflite").read_bytes()
-    litert = pytest.importorskip(f"{module._runtime()}.interpreter")
+    litert = pytest.importorskip(f"{_litert.runtime()}.interpreter")
     bare = litert.Interpreter(
         model_content=data, experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF, num_threads=1
     )

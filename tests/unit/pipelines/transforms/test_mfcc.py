@@ -251,6 +251,13 @@ def test_only_new_frames_cost_an_fft(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows == [49, 5, 5, 49, 5]
 
 
+def test_a_long_window_goes_through_the_fft_in_blocks() -> None:
+    y = noise(160_000)
+    got = features(LogMel(LogMel.Config(**KWS)), y)
+    parts = [features(LogMel(LogMel.Config(**KWS)), y[at : at + 480]) for at in range(0, len(y) - 479, 320)]
+    assert got.tobytes() == np.concatenate(parts).tobytes()
+
+
 # ---- what is refused ---------------------------------------------------------------------------------------------
 
 
@@ -264,6 +271,11 @@ def test_only_new_frames_cost_an_fft(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"fmax_hz": 8001.0}, audio(16000), r"up to half the sampling rate \(8000 Hz\)"),
         ({"fmin_hz": 3999.0}, audio(16000), "at least one FFT bin"),
         ({"fft": 256}, audio(16000), "480 samples with fft 256.* set fft to 512"),
+        (
+            {"window_samples": 1, "window_ms": None, "hop_ms": 0.07},
+            audio(80_000),
+            "80000 analysis frames in one window",
+        ),
         ({}, audio(400), "at least one analysis frame, 480 samples"),
         ({"mels": 120}, audio(16000), "of 120 mel bands without any FFT bin .*; lower mels, or raise fft above 512"),
         ({"hop_ms": 0.01}, audio(16000), "hop_ms 0.01, which is less than one sample"),

@@ -1,0 +1,142 @@
+"""TensorFlow Lite models through LiteRT (ai-edge-litert) or its older name tflite-runtime, whichever is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from pipelines.config.schema import EngineConfig, Positive
+from pipelines.core import Array, TensorSpec
+from pipelines.engines import _litert
+from pipelines.engines._flatbuffer import read_model
+from pipelines.engines._quantise import Dequantiser, Quantiser
+from pipelines.errors import ModelError, SignalMismatch
+
+Edge = Callable[[Array], Array]
+
+
+class Tflite:
+    """A .tflite model on the CPU.
+
+    ``inputs`` and ``outputs`` stand in the model's own order. A dimension that the model leaves open (-1 in its shape
+    signature) has the size that the file states, commonly a batch of 1; a model that states none, or whose outputs
+    change size with the data, is refused.
+
+    Before the interpreter sees the file, its structure is checked (see ``_flatbuffer``). What no check here finds is
+    damage that leaves the structure whole: changed weights give wrong answers, and a changed option of an operator may
+    crash tflite-runtime 2.14, which unlike LiteRT does not verify. A manifest's sha256 finds both.
+
+    Raises when built:
+        ModelError: not a .tflite file, cut short, damaged, or with an operator or tensor that cannot be run.
+        MissingDependency: neither runtime is installed.
+    """
+
+    class Config(EngineConfig, frozen=True, kw_only=True):
+        """
+        Args:
+            threads: of the interpreter's own pool.
+            kernels: auto (optimised, and XNNPACK where it applies), builtin (optimised, no delegate) or reference
+                (TFLite's reference kernels: slow, and the same to the bit on every machine).
+        """
+
+        threads: Positive = 1
+        kernels: Literal["auto", "builtin", "reference"] = "auto"
+
+    def __init__(self, config: Config, path: Path) -> None:
+        data = read_model(path)
+        runtime = _litert.runtime()
+        with _litert.refusals(path, runtime):
+            self._interpreter = _litert.load(runtime, data, config.kernels, config.threads)
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+            kernels = _litert.kernels_in_use(self._interpreter, config.kernels)
+        self.inputs = tuple(_spec(detail, "input", path) for detail in inputs)
+        self.outputs = tuple(_spec(detail, "output", path) for detail in outputs)
+        self.description = f"{_litert.version(runtime)}, {kernels}, {config.threads} thread{'s' * (config.threads > 1)}"
+        self._feeds = [
+            (detail["index"], spec, _to_stored(spec)) for detail, spec in zip(inputs, self.inputs, strict=True)
+        ]
+        self._reads = [
+            (self._interpreter.tensor(detail["index"]), spec, Dequantiser(spec))
+            for detail, spec in zip(outputs, self.outputs, strict=True)
+        ]
+
+    def infer(self, *x: Array) -> tuple[Array, ...]:
+        """One array per input, in its shape, to one float32 array per output, valid until the next call.
+
+        Raises:
+            SignalMismatch: the number or shape of the arrays is not the model's.
+            DataError: a NaN for a quantised input.
+            ModelError: the interpreter failed, or an output changed its size.
+        """
+        if len(x) != len(self._feeds):
+            raise SignalMismatch(f"{len(x)} arrays", f"{len(self._feeds)}, one per input of the model")
+        for array, (index, spec, stored) in zip(x, self._feeds, strict=True):
+            if array.shape != spec.shape:
+                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
+            self._interpreter.set_tensor(index, stored(array))
+        try:
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"the model failed while running: {_litert.first_line(error)}") from error
+        return tuple([_read(view, spec, real) for view, spec, real in self._reads])
+
+    def reset(self) -> None:
+        """Forget the state of a stateful model: its variable tensors go back to zero."""
+        self._interpreter.reset_all_variables()
+
+    def close(self) -> None:
+        """Let go of the model's memory. May be called twice; ``infer`` may not be called after it."""
+        self._feeds, self._reads = [], []
+        self._interpreter = None
+
+
+# ---- tensors -----------------------------------------------------------------------------------------------------
+
+
+def _spec(detail: dict[str, Any], what: str, path: Path) -> TensorSpec:
+    name, shape, dtype = detail["name"], tuple(int(size) for size in detail["shape"]), np.dtype(detail["dtype"])
+    tensor = f"{path}: {what} {name!r}"
+    scales, zero_points = (detail["quantization_parameters"][key] for key in ("scales", "zero_points"))
+    if dtype.kind not in "fiu" and not (what == "output" and dtype.kind == "b"):
+        raise ModelError(f"{tensor} holds {dtype}, expected numbers; convert the model without it")
+    if 0 in shape or (not shape and len(detail["shape_signature"])):
+        raise ModelError(
+            f"{tensor} has no fixed shape ({list(shape)}), expected one; convert the model with fixed shapes"
+        )
+    if len(scales) > 1:
+        raise ModelError(
+            f"{tensor} has {len(scales)} scales, expected one; convert it with per-tensor inputs and outputs"
+        )
+    if not len(scales) or not scales[0]:
+        return TensorSpec(name, shape, dtype.name)
+    return TensorSpec(name, shape, dtype.name, float(scales[0]), int(zero_points[0]))
+
+
+def _to_stored(spec: TensorSpec) -> Edge:
+    """A function from real values to what this input stores; an array of the tensor's own dtype goes as it is."""
+    dtype = np.dtype(spec.dtype)
+    convert: Edge = Quantiser(spec) if dtype.kind in "iu" else _Cast(spec)
+    return lambda x: x if x.dtype == dtype else convert(x)
+
+
+class _Cast:
+    """Real values to a float tensor's own type, valid until the next call."""
+
+    def __init__(self, spec: TensorSpec) -> None:
+        self._stored = np.empty(spec.shape, spec.dtype)
+
+    def __call__(self, x: Array) -> Array:
+        np.copyto(self._stored, x, casting="same_kind")
+        return self._stored
+
+
+def _read(view: Callable[[], Array], spec: TensorSpec, real: Edge) -> Array:
+    stored = view()  # must be gone before the next invoke: LiteRT refuses to run while one is held
+    if stored.shape != spec.shape:
+        raise ModelError(
+            f"output {spec.name!r} came out as {list(stored.shape)}, expected {list(spec.shape)} as stated"
+        )
+    return real(stored)

@@ -1,0 +1,92 @@
+"""Every command and every demo in the README and the docs works as it is printed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> list[str]:
+    lines = [line.partition(" #")[0].strip() for block in blocks(page, "sh") for line in block.splitlines()]
+    inline = re.findall(r"`((?:eiq-demo|python -m|make) [^`]+)`", page.read_text())
+    return [" ".join(line.split()) for line in [*lines, *inline] if line and not re.search(r"[…A-Z]{3,}|…", line)]
+
+
+CASES = [(page.name, command) for page in PAGES for command in dict.fromkeys(commands(page))]
+RUNS = [command for _, command in CASES if command.startswith("eiq-demo")]
+
+
+@pytest.mark.parametrize("command", list(dict.fromkeys(RUNS)))
+def test_commands(command: str, tmp_path: Path) -> None:
+    arguments = shlex.split(command)[1:]
+    if "--live" in arguments:  # no microphone or camera in a test: what it means is checked all the same
+        arguments = ["check", *(a for a in arguments[1:] if a in ("--live",) or a.endswith((".yaml",)))]
+    elif arguments in (["run"], ["bench"], ["check"], ["models"]):  # the name of a command in a sentence
+        arguments.append("--help")
+    elif arguments[0] == "run" and "--fast" not in arguments:
+        arguments.append("--fast")
+    if "--against" in arguments:
+        (tmp_path / arguments[-1]).write_text(eiq_demo(["bench", "kws.yaml", "--frames", "5", "--json"], tmp_path))
+    eiq_demo(arguments, tmp_path)
+
+
+def eiq_demo(arguments: list[str], folder: Path) -> str:
+    done = subprocess.run([sys.executable, "-m", "apps.cli", *arguments], cwd=folder, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert done.returncode == 0 or arguments[0] == "doctor", done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("page", "command"), [case for case in CASES if not case[1].startswith("eiq-demo")])
+def test_other_commands_name_what_is_there(page: str, command: str) -> None:
+    words = shlex.split(command)
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), page
+    elif words[:2] == ["python", "-m"]:
+        assert importlib.util.find_spec(words[2]), page
+    else:
+        assert words[0] in ("git", "cd", "pip"), f"{page}: no test knows how to try {command}"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [(p.name, b) for p in PAGES for b in blocks(p, "yaml") if re.search(r"^(sensor|pipelines):", b, re.MULTILINE)],
+)
+def test_demos(page: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "demo.yaml").write_text(text)
+    has_input = "file:" in text
+    eiq_demo(["check", "demo.yaml", *([] if has_input else ["--live"])], tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_files_are_there(page: Path) -> None:
+    text = page.read_text()
+    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
+
+
+def test_the_plug_in_of_the_docs_is_one() -> None:
+    from fakes import IMAGE, picture
+
+    (code,) = blocks(ROOT / "docs/plugins.md", "python")
+    names: dict[str, object] = {"__name__": "example"}
+    exec(compile(code, "plugins.md", "exec", dont_inherit=True), names)
+    invert = names["Invert"](names["Invert"].Config())
+    assert invert.resolve(IMAGE) == IMAGE
+    (frame,) = invert.process(picture(5))
+    assert frame.array[0, 0, 0] == 250
