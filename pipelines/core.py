@@ -1,5 +1,8 @@
 """The words of a pipeline: what flows through it, and what its parts promise. Needs numpy alone.
 
+A transform, engine, decoder or action is a class with a ``Config`` (its YAML keys, pipelines/config/schema.py) beside what
+its Protocol here says.
+
 sensor ──► preprocess ──► engine ──► postprocess ──► actions
 Sensor     Transform      Engine     Transform,      Action        (and Observers of the events of a run)
                                      Decoder
@@ -234,8 +237,6 @@ class Sensor(Protocol):
 class Transform(Protocol):
     """A step from frames to frames. Built as ``Class(config)``."""
 
-    Config: ClassVar[type]
-
     def resolve(self, signal: Signal) -> Signal:
         """What comes out, given what comes in. Raises SignalMismatch. Called once, before process."""
         ...
@@ -252,8 +253,6 @@ class Engine(Protocol):
     Raises when built:
         ModelError: the file is not a model that this engine can run; names what is wrong with it.
     """
-
-    Config: ClassVar[type]
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]: ...
@@ -285,8 +284,6 @@ class Engine(Protocol):
 class Decoder(Protocol):
     """From an engine's output to results. Built as ``Class(config)``."""
 
-    Config: ClassVar[type]
-
     def resolve(self, signal: Signal) -> None:
         """Check the scores' signal and take its labels (``signal.channels``). Raises SignalMismatch."""
         ...
@@ -296,9 +293,12 @@ class Decoder(Protocol):
 
 @runtime_checkable
 class Action(Protocol):
-    """Does something with a result. Built as ``Class(config, target)``, which opens nothing that lasts beyond close."""
+    """Does something with a result. Built as ``Class(config, target)``, which opens nothing that lasts beyond close.
 
-    Config: ClassVar[type]
+    One that needs to know what the results' captured frames look like (snapshot) has a ``resolve(signal)`` too, which
+    raises SignalMismatch.
+    """
+
     background: ClassVar[bool]
     """True for what touches disk or network: it gets a bounded worker of its own."""
 

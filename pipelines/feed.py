@@ -53,6 +53,7 @@ class Capture:
         self.queue: deque[Frame] = deque(maxlen=1 if sensor.output.kind == "image" else QUEUED_FRAMES)
         self.ready = threading.Condition()
         self.ended = False
+        self.left = False  # nobody takes frames any more; ``stop`` is not set then: it belongs to all pipelines
         self.error: BaseException | None = None
 
     def frames(self) -> Iterator[Frame]:
@@ -64,7 +65,7 @@ class Capture:
             while (frame := self._next()) is not None:
                 yield frame
         finally:
-            self.stop.set()
+            self.left = True
             self.sensor.close()
             thread.join(timeout=0.5)
         if self.error:
@@ -72,11 +73,13 @@ class Capture:
 
     def _next(self) -> Frame | None:
         with self.ready:
-            while not self.queue:
-                if self.ended or self.stop.is_set():
+            while not self.stop.is_set():
+                if self.queue:
+                    return self.queue.popleft()
+                if self.ended:
                     return None
                 self.ready.wait(0.1)
-            return self.queue.popleft()
+            return None
 
     def _capture(self) -> None:
         try:
@@ -91,7 +94,7 @@ class Capture:
         lost_at: float | None = None
         opened = False
         wait_s = FIRST_RETRY_S
-        while not self.stop.is_set():
+        while not self._over():
             try:
                 for frame in self.sensor.frames():
                     opened = True
@@ -99,7 +102,7 @@ class Capture:
                         self.emit(SensorBack(self.clock() - lost_at))
                         lost_at, wait_s = None, FIRST_RETRY_S
                     self._put(frame)
-                    if self.stop.is_set():
+                    if self._over():
                         return
                 return  # a stream that ends, such as a video behind a URL
             except DeviceError as error:
@@ -110,6 +113,9 @@ class Capture:
                     self.emit(SensorLost(str(error)))
             self.stop.wait(wait_s)
             wait_s = min(2 * wait_s, LONGEST_RETRY_S)
+
+    def _over(self) -> bool:
+        return self.left or self.stop.is_set()
 
     def _put(self, frame: Frame) -> None:
         with self.ready:

@@ -90,6 +90,11 @@ class _Builder:
             stages = self._stages(spec, sensor.output)
         if len(self.problems) > before:
             return None
+        for step, (_, action) in zip(spec.actions, actions, strict=True):
+            with self._problems_at(step):
+                _show_captured(action, stages[-1].output)
+        if len(self.problems) > before:
+            return None
         return Graph(spec.name, sensor, spec.sensor.capability, tuple(stages), tuple(actions), tuple(self.engines))
 
     def _action(self, step: Step) -> Action:
@@ -162,6 +167,13 @@ class _Builder:
             self.problems.extend(error.problems)
         except EiqError as error:
             self.problems.append(place.node.mark.problem(place.path, str(error)))
+
+
+def _show_captured(action: Action, captured: Signal) -> None:
+    """An action with a resolve() (snapshot) is told what the results' sources look like."""
+    resolve_action: Callable[[Signal], None] | None = getattr(action, "resolve", None)
+    if resolve_action:
+        resolve_action(captured)
 
 
 def _numbered(stages: list[Stage]) -> list[Stage]:

@@ -14,7 +14,7 @@ from pipelines.config.schema import Config, InputPath, Positive, Step, Text
 from pipelines.config.yaml12 import read
 from pipelines.errors import ConfigError, ModelError, Problem
 from pipelines.registry import did_you_mean
-from pipelines.resources import manifests
+from pipelines.resources import expanded, manifests
 
 SUFFIXES = {".tflite": "tflite"}
 
@@ -160,6 +160,8 @@ def read_labels(labels: tuple[str, ...] | InputPath) -> tuple[str, ...]:
     if not isinstance(labels, str):
         return labels
     try:
+        if not Path(labels).is_file():  # a device, such as /dev/zero, has no end
+            raise FileNotFoundError(f"{labels} is no file")
         return tuple(Path(labels).read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"labels {labels} cannot be read ({error}); expected a text file, one label a line") from error
@@ -173,7 +175,10 @@ def verify(path: Path, file: ModelFile) -> None:
     """
     if not path.is_file():
         raise ModelError(f"{path} is not there; expected the model file of {file.bytes:,} bytes")
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); expected the model file") from error
     if len(data) != file.bytes:
         raise ModelError(f"{path} has {len(data):,} bytes, its manifest says {file.bytes:,}; "
                          "it is damaged or another file: fetch it again or correct the manifest")  # fmt: skip
@@ -184,11 +189,16 @@ def verify(path: Path, file: ModelFile) -> None:
 
 
 def _find(reference: str, folder: Path) -> Path:
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if len(path.parts) == 1 and not path.suffix:
         return manifest_of(reference)
     path = path if path.is_absolute() else (folder / path).absolute()
-    return path / "manifest.yaml" if path.is_dir() else path
+    try:
+        return path / "manifest.yaml" if path.is_dir() else path
+    except OSError as error:  # a name longer than the system takes, a folder that may not be looked into
+        raise ModelError(
+            f"model {reference} cannot be looked up ({error.strerror}); expected a name or a path"
+        ) from error
 
 
 def _from_manifest(path: Path, engine: str | None) -> Model:

@@ -66,11 +66,21 @@ def load(kind: str, name: str) -> Any:
         raise CapabilityError(unknown(kind.rstrip("s"), name, names(kind)))
     module, _, attribute = table(kind)[name].partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        holder = import_module(module)
     except ImportError as error:
         raise MissingDependency(f"{kind}.{name} needs the module {error.name} ({error}); install it") from error
-    except AttributeError as error:
-        raise CapabilityError(f"{kind}.{name} should be {module}:{attribute}, which is not there; {error}") from error
+    except Exception as error:
+        if name in _built_in(kind):
+            raise  # a bug of ours
+        raise CapabilityError(
+            f"{kind}.{name} cannot be imported from {module} ({error!r}); mend or uninstall its package"
+        ) from error
+    plug_in = getattr(holder, attribute, None)
+    if not isinstance(plug_in, type) or (kind != "targets" and not isinstance(getattr(plug_in, "Config", None), type)):
+        what = "a target's class" if kind == "targets" else "a class with a Config"
+        raise CapabilityError(f"{kind}.{name} should be {what}, {module}:{attribute}, which is not there; "
+                              "mend or uninstall its package")  # fmt: skip
+    return plug_in
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

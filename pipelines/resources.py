@@ -21,7 +21,7 @@ def find_input(text: str, folder: Path) -> Path:
     Where it is nowhere, the path beside the config, so that the error says where it was looked for. A glob counts as
     there when its folder is.
     """
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.is_absolute():
         return path
     beside, shipped = (folder / path).absolute(), bundled() / path
@@ -29,13 +29,24 @@ def find_input(text: str, folder: Path) -> Path:
 
 
 def _there(path: Path) -> bool:
-    return path.exists() or (any(mark in path.name for mark in "*?[") and path.parent.is_dir())
+    try:
+        return path.exists() or (any(mark in path.name for mark in "*?[") and path.parent.is_dir())
+    except OSError:  # a name longer than the system takes, a folder that may not be looked into
+        return False
+
+
+def expanded(text: str) -> Path:
+    """``~`` and ``~user`` written out; as a shell does, left as it is where there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def bundled_config(name: str) -> Path | None:
     """The bundled config of that name, with or without ``.yaml``; None where there is none."""
-    path = bundled() / "configs" / (name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
-    return path if path.name == path.relative_to(bundled() / "configs").as_posix() and path.is_file() else None
+    file = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+    return next((path for path in bundled_configs() if path.name == file), None)
 
 
 def bundled_configs() -> list[Path]:
@@ -46,7 +57,7 @@ def bundled_configs() -> list[Path]:
 def manifests() -> dict[str, Path]:
     """Every model's manifest by the model's name: the bundled ones, and those in the folders of EIQ_MODELS, which hide
     a bundled one of the same name."""
-    own = [Path(part).expanduser() for part in os.environ.get("EIQ_MODELS", "").split(os.pathsep) if part]
+    own = [expanded(part) for part in os.environ.get("EIQ_MODELS", "").split(os.pathsep) if part]
     folders = [bundled() / "models", *reversed(own)]
     found = {path.parent.name: path for folder in folders for path in folder.glob("*/manifest.yaml")}
     return dict(sorted(found.items()))

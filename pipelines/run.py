@@ -58,7 +58,12 @@ def _run_together(pipelines: Sequence[Pipeline], stop: threading.Event) -> None:
             pipeline.run()
         except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
             errors.append(error)
-            stop.set()
+            halt()
+
+    def halt() -> None:
+        stop.set()
+        for pipeline in pipelines:  # ends the wait for a recording's next frame
+            pipeline.graph.sensor.close()
 
     threads = [threading.Thread(target=work, args=(p,), name=p.graph.name, daemon=True) for p in pipelines]
     for thread in threads:
@@ -68,9 +73,7 @@ def _run_together(pipelines: Sequence[Pipeline], stop: threading.Event) -> None:
             while thread.is_alive():  # a join without a timeout would not see Ctrl-C on every platform
                 thread.join(0.1)
     except KeyboardInterrupt:
-        stop.set()
-        for graph in (pipeline.graph for pipeline in pipelines):
-            graph.sensor.close()
+        halt()
         for thread in threads:
             thread.join(0.5)
         raise
@@ -101,7 +104,8 @@ class Pipeline:
         try:
             with ExitStack() as stack:
                 self.handlers = [self._handler(name, action, stack) for name, action in self.graph.actions]
-                reason = self._loop()
+                ended = self._loop()
+            reason = ended  # not before the actions have written everything: a full disk is a failure
         except KeyboardInterrupt:
             reason = "stopped"
             raise

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar
-
-from pipelines.config.schema import EngineConfig
 from pipelines.core import Array, Engine, TensorSpec
 
 
@@ -15,8 +12,6 @@ class SharedEngine:
     Args:
         engine: the one engine; whoever built it closes it, after this.
     """
-
-    Config: ClassVar[type] = EngineConfig
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

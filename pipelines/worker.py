@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from pipelines.core import Action, Dropped, Event, Result
 from pipelines.errors import OutputError
@@ -43,8 +44,9 @@ class Worker:
 
     def close(self) -> None:
         """Let the queue run empty; the action itself is closed by whoever built it."""
-        self.queue.put(None)
-        self.thread.join(CLOSE_S)
+        with suppress(queue.Full):  # then it hangs, and is alive below
+            self.queue.put(None, timeout=CLOSE_S)
+            self.thread.join(CLOSE_S)
         if self.thread.is_alive():
             raise OutputError(f"{self.name} is still writing {self.queue.qsize()} results after {CLOSE_S:g} s; "
                               "its disk or network does not answer")  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.errors import DeviceError, EiqError
+from pipelines.errors import DeviceError, EiqError, ModelError
 
 DESKTOP = "pip install 'eiq-demo[desktop]'"
 
@@ -49,15 +49,13 @@ def _tflite() -> str:
     from contextlib import ExitStack
 
     from hal.sim.target import Sim
-
     from pipelines.config.demo import load_demo
     from pipelines.graph import resolve
-    from pipelines.resources import bundled_configs
+    from pipelines.resources import bundled
 
     # the proof is a model that loads, with the engine and kernels that it really gets
     with ExitStack() as stack:
-        config = next(path for path in bundled_configs() if path.name == "kws.yaml")
-        graphs = resolve(load_demo(str(config), Sim()), Sim(), stack)
+        graphs = resolve(load_demo(str(bundled() / "configs/kws.yaml"), Sim()), Sim(), stack)
         return graphs[0].engines[0][1].description
 
 
@@ -79,6 +77,8 @@ def _models() -> str:
     from pipelines.resources import manifests
 
     found = manifests()
+    if not found:
+        raise ModelError("no model is there; install eiq-demo again, or name a folder of models with EIQ_MODELS")
     for path in found.values():
         for file in read_manifest(path).files:
             verify(Path(file.path), file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from typing import Any
@@ -16,7 +17,6 @@ from apps.cli.list import list_
 from apps.cli.models import models
 from apps.cli.run import run
 from pipelines.errors import EiqError
-
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -65,6 +65,8 @@ def main() -> None:
     eiq-demo list                    what there is to build demos from
     eiq-demo doctor                  what works on this machine
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? for an arrow
 
 
 for command in (run, check, list_, bench, doctor, models):

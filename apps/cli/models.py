@@ -43,9 +43,9 @@ def info(name: str, as_json: bool) -> None:
 
     path = manifest_of(name)
     read_manifest(path)  # says what is wrong with it
-    node = read(path, str(path), [])
-    if as_json and node:
-        click.echo(json.dumps(node.plain()))
+    if as_json:
+        node = read(path, str(path), [])
+        click.echo(json.dumps(node.plain() if node else None))
         return
     click.echo(f"# {path}")
     click.echo(path.read_text(encoding="utf-8").rstrip())

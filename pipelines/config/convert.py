@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import types
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -14,7 +13,7 @@ from pipelines.config.schema import Config, InputPath, OutputPath, Step
 from pipelines.config.yaml12 import Mark, Node
 from pipelines.errors import EiqError, Problem
 from pipelines.registry import did_you_mean
-from pipelines.resources import find_input
+from pipelines.resources import expanded, find_input
 
 C = TypeVar("C", bound=Config)
 
@@ -60,7 +59,7 @@ def value(node: Node, type_: Any, path: str, problems: list[Problem]) -> Any:
             item = get_args(option)[0]
             return tuple(value(n, item, f"{path}[{i}]", problems) for i, n in enumerate(node.items))
         if option in (InputPath, OutputPath) and isinstance(node.value, str):
-            return _path(node, option)
+            return _path(node, option, path, problems)
     plain = _plain_type(type_)
     try:
         return msgspec.convert(node.plain(), plain)
@@ -154,11 +153,17 @@ def _written_as(option: Any) -> Any:
     return list if get_origin(option) is tuple else dict
 
 
-def _path(node: Node, option: type) -> str:
+def _path(node: Node, option: type, path: str, problems: list[Problem]) -> str:
     text = str(node.value)
-    if option is OutputPath:
-        return OutputPath(Path(text).expanduser().absolute())
-    return InputPath(find_input(text, node.mark.folder))
+    found = expanded(text).absolute() if option is OutputPath else find_input(text, node.mark.folder)
+    try:
+        found.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # told by whoever opens it, who knows what should be there
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        problems.append(node.mark.problem(path, f"got {shown(node)}, expected a file's path ({reason})"))
+    return InputPath(found) if option is InputPath else OutputPath(found)
 
 
 def _locate(node: Node, where: str) -> Node:

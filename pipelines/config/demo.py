@@ -17,7 +17,7 @@ from pipelines.config.yaml12 import Entry, Mark, Node, read
 from pipelines.core import Target
 from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem
 from pipelines.models import open_model
-from pipelines.resources import bundled_config, bundled_configs
+from pipelines.resources import bundled_config, bundled_configs, expanded
 
 PIPELINE_KEYS = ("sensor", "preprocess", "engine", "postprocess", "steps", "actions")
 DEMO_KEYS = ("title", "description", "targets", "pipelines", *PIPELINE_KEYS)
@@ -74,10 +74,17 @@ def find_config(name: str) -> Path:
     Raises:
         ConfigError: it is neither.
     """
-    path = Path(name).expanduser()
-    if path.exists():
+    path = expanded(name)
+    try:
+        there, folder = path.exists(), path.is_dir()
+    except OSError as error:
+        raise ConfigError(
+            [Problem(name, 0, 0, "", f"cannot be read ({error.strerror}); expected a YAML file")]
+        ) from error
+    found = bundled_config(name)
+    if there and not (folder and found):  # a folder kws beside which someone runs the bundled kws
         return path
-    if found := bundled_config(name):
+    if found:
         return found
     known = [config.name for config in bundled_configs()]
     message = f"there is no such file, and no bundled config of that name; {registry.did_you_mean(name, known)}"
@@ -183,6 +190,10 @@ class _Reader:
     def demo(self, root: Node, name: str) -> Demo:
         entries = root.entries or {}
         self._unknown_keys(entries, DEMO_KEYS, "")
+        if (
+            "targets" in entries
+        ):  # those of the file are merged already: this one came with --set, or out of one of them
+            self._problem(entries["targets"].mark, "targets", "cannot be changed here; change the keys themselves")
         title = self._text(entries, "title") or Path(name).stem
         self._text(entries, "description")
         if "pipelines" not in entries:
@@ -276,7 +287,7 @@ class _Reader:
         options = dict(node.entries)
         type_ = options.pop("type", None)
         try:
-            name = self.engine or (str(type_.node.value) if type_ else self._engine_of_model(options, node))
+            name = self.engine or (str(type_.node.plain()) if type_ else self._engine_of_model(options, node))
             cls = registry.load("engines", name)
         except ConfigError as error:
             self.problems.extend(error.problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.config.yaml12 import Entry, Mark, Node, parse
+from pipelines.config.yaml12 import MAX_DEPTH, Entry, Mark, Node, parse
 from pipelines.errors import Problem
 
 
@@ -35,6 +35,9 @@ def assign(root: Node, option: str, problems: list[Problem]) -> Node:
     if value is None:
         value = Node(None, mark)
     keys = key.strip().replace("[", ".").replace("]", "").split(".")
+    if len(keys) > MAX_DEPTH:
+        problems.append(mark.problem("", f"{len(keys)} levels deep, expected at most {MAX_DEPTH}"))
+        return root
     return _replace(root, keys, value, mark, "", problems)
 
 

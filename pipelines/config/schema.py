@@ -28,8 +28,8 @@ class OutputPath(str):
 
 Positive = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
-NonNegative = Annotated[float, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0, le=1e12)]  # no quantity here is larger; keeps infinity out
+NonNegative = Annotated[float, Meta(ge=0, le=1e12)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(min_length=1)]
 

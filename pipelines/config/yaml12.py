@@ -45,6 +45,8 @@ class Node:
     mark: Mark
     size: int = 1
     """How many nodes it stands for once aliases are written out."""
+    depth: int = 1
+    """How many levels it has, likewise."""
 
     @property
     def entries(self) -> dict[str, Entry] | None:
@@ -89,7 +91,7 @@ def parse(text: str, name: str, folder: Path, problems: list[Problem]) -> Node |
     """Parse one YAML document; as ``read``."""
     composer = _Composer(name, folder, problems)
     try:
-        return composer.document(yaml.parse(text, Loader=yaml.SafeLoader))
+        return composer.document(_events(text))
     except yaml.MarkedYAMLError as error:
         problems.append(_syntax_problem(error, name, folder))
     except yaml.reader.ReaderError as error:
@@ -97,6 +99,15 @@ def parse(text: str, name: str, folder: Path, problems: list[Problem]) -> Node |
     except _StopComposing as stop:
         problems.append(stop.problem)
     return None
+
+
+def _events(text: str) -> Iterator[Any]:
+    loader = yaml.SafeLoader(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()  # type: ignore[no-untyped-call]
+    except (ValueError, OverflowError) as error:  # PyYAML calls chr() with whatever "\\UFFFFFFFF" says
+        raise yaml.MarkedYAMLError(None, None, "an escape that is no character", loader.get_mark()) from error
 
 
 def _text(path: Path, name: str) -> str:
@@ -108,8 +119,8 @@ def _text(path: Path, name: str) -> str:
             data = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
         raise refuse("is a folder; expected a YAML file") from None
-    except OSError as error:
-        raise refuse(f"cannot be read ({error.strerror}); expected a YAML file") from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
+        raise refuse(f"cannot be read ({getattr(error, 'strerror', None) or error}); expected a YAML file") from error
     if len(data) > MAX_BYTES:
         raise refuse(f"is larger than {MAX_BYTES:,} bytes; expected a demo's YAML file")
     try:
@@ -139,7 +150,7 @@ class _Composer:
     def __init__(self, name: str, folder: Path, problems: list[Problem]) -> None:
         self.name, self.folder, self.problems = name, folder, problems
         self.anchors: dict[str, Node] = {}
-        self.depth = 0
+        self.depth = self.nodes = 0
 
     def document(self, events: Iterator[Any]) -> Node | None:
         root: Node | None = None
@@ -152,19 +163,27 @@ class _Composer:
 
     def node(self, event: Any, events: Iterator[Any], path: str) -> Node:
         if isinstance(event, yaml.AliasEvent):
-            anchored = self.anchors.get(str(event.anchor))
-            return anchored or self._stop(event, f"the alias *{event.anchor} has no finished anchor before it")
+            return self._anchored(event)
         self._check_tag(event)
         self.depth += 1
+        self.nodes += 1
         if self.depth > MAX_DEPTH:
             self._stop(event, f"nested more than {MAX_DEPTH} levels deep")
         node = self._build(event, events, path)
         self.depth -= 1
-        if node.size > MAX_NODES:
+        if max(self.nodes, node.size) > MAX_NODES:
             self._stop(event, f"stands for more than {MAX_NODES:,} values (aliases written out); expected a demo")
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
+
+    def _anchored(self, event: Any) -> Node:
+        anchored = self.anchors.get(str(event.anchor))
+        if anchored is None:
+            self._stop(event, f"the alias *{event.anchor} has no finished anchor before it")
+        if self.depth + anchored.depth > MAX_DEPTH:
+            self._stop(event, f"nested more than {MAX_DEPTH} levels deep (aliases written out)")
+        return anchored
 
     def _build(self, event: Any, events: Iterator[Any], path: str) -> Node:
         if isinstance(event, yaml.MappingStartEvent):
@@ -179,7 +198,7 @@ class _Composer:
         items: list[Node] = []
         while not isinstance(following := next(events), yaml.SequenceEndEvent):
             items.append(self.node(following, events, f"{path}[{len(items)}]"))
-        return Node(tuple(items), self._mark(event), 1 + sum(item.size for item in items))
+        return self._node(event, tuple(items), items)
 
     def _mapping(self, event: Any, events: Iterator[Any], path: str) -> Node:
         entries: dict[str, Entry] = {}
@@ -196,7 +215,11 @@ class _Composer:
                 )
                 continue
             entries[key] = Entry(mark, node)
-        return Node(entries, self._mark(event), 1 + sum(entry.node.size for entry in entries.values()))
+        return self._node(event, entries, [entry.node for entry in entries.values()])
+
+    def _node(self, event: Any, value: tuple[Node, ...] | dict[str, Entry], inner: list[Node]) -> Node:
+        size = 1 + sum(node.size for node in inner)
+        return Node(value, self._mark(event), size, 1 + max((node.depth for node in inner), default=0))
 
     def _check_tag(self, event: Any) -> None:
         tag = event.tag
