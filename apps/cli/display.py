@@ -51,7 +51,8 @@ class Display:
             if ended.reason == "end of input" and not ended.frames:
                 self._say("no frame reached the engine: the input is shorter than one window", ended.pipeline)
         for where, count in self.stats.dropped.items():
-            self._say(f"dropped at {where}: {count} (the run was slower than the sensor)")
+            away = ", or the sensor was away" if self.stats.lost else ""
+            self._say(f"dropped at {where}: {count} (the run was slower than the sensor{away})")
         if self.stats.lost:
             self._say(f"the sensor was lost {self.stats.lost} times")
         rows = [row for row in self.stats.table() if row["frames"]]

@@ -1,0 +1,162 @@
+"""Motion as CSV: one sample per line, commas, ``.`` as decimal point.
+
+A first line of names says which column is which: ``ax_g`` or, as many loggers write, ``aX`` without its unit, in any
+order and among others. Without names, columns stand in the order of the config's channels. A column ``time``, ``t``,
+``time_s``, ``time_ms`` or ``timestamp_ms`` is checked: it must increase, and fit ``rate_hz`` within 5 % on the whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import DataError
+
+TIME_COLUMNS = {"t": 1.0, "time": 1.0, "time_s": 1.0, "timestamp_s": 1.0, "time_ms": 1e-3, "timestamp_ms": 1e-3}
+RATE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which column is what.
+
+    Args:
+        columns: index of the column of each channel.
+        width: how many columns there are.
+        first_line: 1-based number of the first line of numbers.
+        time: index of the time column, if there is one, and seconds per unit of it.
+    """
+
+    columns: tuple[int, ...]
+    width: int
+    first_line: int
+    time: tuple[int, float] | None = None
+
+
+def read_header(path: Path, channels: tuple[str, ...]) -> Layout:
+    """Find the channels in the file, and check its first line of numbers.
+
+    Raises:
+        DataError: not text, channels missing, or no samples.
+    """
+    with closing(_lines(path)) as lines:
+        line, first = next(lines, (0, []))
+        named = _is_names(first)
+        layout = _with_names(path, line, first, channels) if named else _without_names(path, line, first, channels)
+        sample = next(lines, None) if named else (line, first)
+    if sample is None or not first:
+        raise DataError(f"{path} holds no samples, expected lines of {', '.join(channels)}; record it again")
+    _numbers(path, *sample, layout)
+    return layout
+
+
+def read_csv(path: Path, layout: Layout, rate_hz: float | None) -> Iterator[list[float]]:
+    """The samples, in the order of the channels.
+
+    Raises:
+        DataError: a line with missing or odd values, or times that do not fit; names the line.
+    """
+    clock = _Clock(path, rate_hz) if layout.time and rate_hz else None
+    for line, row in _lines(path):
+        if line < layout.first_line:
+            continue
+        values = _numbers(path, line, row, layout)
+        if clock and layout.time:
+            clock.check(line, values[layout.time[0]] * layout.time[1])
+        yield [values[column] for column in layout.columns]
+    if clock:
+        clock.end()
+
+
+class _Clock:
+    """Checks a time column as it passes."""
+
+    def __init__(self, path: Path, rate_hz: float) -> None:
+        self._path, self._rate = path, rate_hz
+        self._first = self._last = math.nan
+        self._count = 0
+
+    def check(self, line: int, t: float) -> None:
+        if t <= self._last:
+            raise DataError(f"{self._path}:{line}: time {t:g} s follows {self._last:g} s, expected it to increase")
+        self._first = t if self._count == 0 else self._first
+        self._last, self._count = t, self._count + 1
+
+    def end(self) -> None:
+        if self._count < 2:
+            return
+        rate = (self._count - 1) / (self._last - self._first)
+        if abs(rate / self._rate - 1) > RATE_TOLERANCE:
+            raise DataError(
+                f"{self._path}: its time column says {rate:.4g} Hz on the whole, expected {self._rate:g} Hz; "
+                f"set rate_hz: {rate:.4g}, or fill in the samples that are missing"
+            )
+
+
+def _lines(path: Path) -> Generator[tuple[int, list[str]], None, None]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for row in reader:
+                if len(row) > 1 or "".join(row).strip():
+                    yield reader.line_num, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not CSV ({error}); expected text with one sample per line") from error
+
+
+def _is_names(row: list[str]) -> bool:
+    return bool(row) and not any(_is_number(cell) for cell in row)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_names(path: Path, line: int, names: list[str], channels: tuple[str, ...]) -> Layout:
+    names = [name.strip().lower() for name in names]
+    columns: list[int] = []
+    for channel in channels:
+        full, bare = channel.lower(), channel.lower().rpartition("_")[0]
+        found = [index for index, name in enumerate(names) if name in (full, bare)]
+        if len(found) != 1:
+            raise DataError(
+                f'{path}:{line}: got the columns {", ".join(names)}, expected one called "{channel}" or "{bare}" '
+                f"for each of {', '.join(channels)}; rename them or set channels"
+            )
+        columns += found
+    time = next(((names.index(name), unit) for name, unit in TIME_COLUMNS.items() if name in names), None)
+    return Layout(tuple(columns), len(names), line + 1, time)
+
+
+def _without_names(path: Path, line: int, row: list[str], channels: tuple[str, ...]) -> Layout:
+    if row and len(row) != len(channels):
+        raise DataError(
+            f"{path}:{line}: got {len(row)} columns, expected {len(channels)} ({', '.join(channels)}); "
+            f"name the columns in the first line, or set channels"
+        )
+    return Layout(tuple(range(len(channels))), len(channels), line)
+
+
+def _numbers(path: Path, line: int, row: list[str], layout: Layout) -> list[float]:
+    if len(row) != layout.width:
+        raise DataError(f"{path}:{line}: got {len(row)} values, expected {layout.width}; repair the line")
+    needed = (*layout.columns, layout.time[0]) if layout.time else layout.columns
+    values = [0.0] * layout.width
+    for column in needed:
+        text = row[column].strip()
+        try:
+            values[column] = math.nan if "_" in text else float(text)  # Python reads 1_0 as 10; no logger writes that
+        except ValueError:
+            values[column] = math.nan
+        if not math.isfinite(values[column]):
+            place = f"{path}:{line}: column {column + 1}"
+            raise DataError(f'{place} holds "{text[:40]}", expected a number; repair the line')
+    return values

@@ -1,0 +1,1 @@
+"""The simulator: this desktop, no hardware needed. Shipped, public, drivable and assertable."""

@@ -1,0 +1,140 @@
+"""The simulator's sensors: their config, and what plays behind it: a recording, or this desktop's own device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hal import capabilities
+from hal.recordings.files import kind_of
+from hal.recordings.pace import Pace, PaceName
+from hal.recordings.pictures import is_picture
+from hal.recordings.replay import Recording, Replay
+from pipelines.config.schema import InputPath, NonNegative, PositiveFloat
+from pipelines.core import Sensor
+from pipelines.errors import DataError
+
+
+class Microphone(capabilities.Microphone, frozen=True, kw_only=True):
+    """A sound recording, or the desktop's microphone.
+
+    Args:
+        file: the recording (WAV, FLAC, OGG).
+        live: the real microphone in its place.
+        pace: ``realtime`` plays as it was recorded, ``fast`` as fast as it is taken.
+        loop: begin again at the end.
+        device: the real one's name or number as ``eiq-demo doctor`` lists them; the system's default where absent.
+        chunk_ms: how much sound a frame holds.
+    """
+
+    file: InputPath | None = None
+    live: bool = False
+    pace: PaceName = "realtime"
+    loop: bool = False
+    device: int | str | None = None
+    chunk_ms: PositiveFloat = 20.0
+
+    def __post_init__(self) -> None:
+        check_source(self.file, self.live)
+
+
+class Camera(capabilities.Camera, frozen=True, kw_only=True):
+    """Pictures (one, a folder, a glob), a video file, or a real camera.
+
+    Args:
+        file: the recording.
+        live: the real camera in its place.
+        pace: ``realtime`` plays as it was recorded, ``fast`` as fast as it is taken.
+        loop: begin again at the end.
+        interval_ms: from one picture to the next; 0 shows them as fast as they are taken. A video has its own.
+        device: the real one: number, /dev/videoN, RTSP or HTTP URL, or a GStreamer pipeline that ends in appsink.
+    """
+
+    file: InputPath | None = None
+    live: bool = False
+    pace: PaceName = "realtime"
+    loop: bool = False
+    interval_ms: NonNegative = 0.0
+    device: int | str = 0
+
+    def __post_init__(self) -> None:
+        check_source(self.file, self.live)
+
+
+class Motion(capabilities.Motion, frozen=True, kw_only=True):
+    """A motion recording, CSV or NPY.
+
+    Args:
+        file: the recording.
+        live: refused: a desktop has no motion sensor.
+        pace: ``realtime`` plays as it was recorded, ``fast`` as fast as it is taken.
+        loop: begin again at the end.
+        chunk_ms: how much a frame holds.
+    """
+
+    file: InputPath | None = None
+    live: bool = False
+    pace: PaceName = "realtime"
+    loop: bool = False
+    chunk_ms: PositiveFloat = 20.0
+
+    def __post_init__(self) -> None:
+        if self.live:
+            raise ValueError("got live: true, but this desktop has no motion sensor; expected a recording (file: …)")
+        check_source(self.file, self.live)
+        super().__post_init__()
+
+
+def check_source(file: str | None, live: bool) -> None:
+    """A recording or the real device: one of the two."""
+    if file is None and not live:
+        raise ValueError("got neither file nor live, expected a recording (file: …, --input) or live: true (--live)")
+    if file is not None and live:
+        raise ValueError("got file and live together, expected one of the two; leave one out")
+
+
+def microphone(config: Microphone) -> Sensor:
+    """The sensor of that config."""
+    if config.file is None:
+        from hal.live.microphone import LiveMicrophone
+
+        return LiveMicrophone(config.device, config.rate_hz, channel=config.channel, chunk_ms=config.chunk_ms)
+    from hal.recordings.wav import SoundFile
+
+    sound = SoundFile(Path(config.file), rate_hz=config.rate_hz, channel=config.channel, chunk_ms=config.chunk_ms)
+    return _replay(sound, config)
+
+
+def camera(config: Camera) -> Sensor:
+    """The sensor of that config."""
+    if config.file is None:
+        from hal.live.camera import LiveCamera
+
+        return LiveCamera(config.device, fps=config.fps, width_px=config.width_px, height_px=config.height_px)
+    recording = _seen(Path(config.file), config.interval_ms)
+    return _replay(recording, config, timed=recording.signal.rate_hz is not None)
+
+
+def motion(config: Motion) -> Sensor:
+    """The sensor of that config."""
+    from hal.recordings.motion import MotionFile
+
+    assert config.file is not None  # its config has checked that
+    path = Path(config.file)
+    recorded = MotionFile(path, rate_hz=config.rate_hz, channels=config.channels, chunk_ms=config.chunk_ms)
+    return _replay(recorded, config)
+
+
+def _seen(path: Path, interval_ms: float) -> Recording:
+    if kind_of(path) == "file" and not is_picture(path):
+        from hal.recordings.video import Video
+
+        if interval_ms:
+            raise DataError(f"got interval_ms with the video {path}, which has a rate of its own; leave it out")
+        return Video(path)
+    from hal.recordings.pictures import Pictures
+
+    return Pictures(path, interval_ms=interval_ms)
+
+
+def _replay(recording: Recording, config: Microphone | Camera | Motion, *, timed: bool = True) -> Replay:
+    return Replay(recording, Pace(realtime=timed and config.pace == "realtime"), loop=config.loop)
