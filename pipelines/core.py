@@ -1,7 +1,7 @@
 """The words of a pipeline: what flows through it, and what its parts promise. Needs numpy alone.
 
-A transform, engine, decoder or action is a class with a ``Config`` (its YAML keys, pipelines/config/schema.py) beside what
-its Protocol here says.
+A transform, engine, decoder or action is a class with a ``Config`` (its YAML keys, pipelines/config/schema.py) beside
+what its Protocol here says.
 
 sensor ──► preprocess ──► engine ──► postprocess ──► actions
 Sensor     Transform      Engine     Transform,      Action        (and Observers of the events of a run)

@@ -53,29 +53,32 @@ def _named(emit: Emit, name: str) -> Emit:
 def _run_together(pipelines: Sequence[Pipeline], stop: threading.Event) -> None:
     errors: list[BaseException] = []
 
-    def work(pipeline: Pipeline) -> None:
+    def work(pipeline: Pipeline, ended: threading.Event) -> None:
         try:
             pipeline.run()
         except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
             errors.append(error)
             halt()
+        finally:
+            ended.set()
 
     def halt() -> None:
         stop.set()
         for pipeline in pipelines:  # ends the wait for a recording's next frame
             pipeline.graph.sensor.close()
 
-    threads = [threading.Thread(target=work, args=(p,), name=p.graph.name, daemon=True) for p in pipelines]
-    for thread in threads:
-        thread.start()
+    # not Thread.join: Python 3.11 takes a thread for dead whose join() Ctrl-C has interrupted
+    ended = [threading.Event() for _ in pipelines]
+    for pipeline, end in zip(pipelines, ended, strict=True):
+        threading.Thread(target=work, args=(pipeline, end), name=pipeline.graph.name, daemon=True).start()
     try:
-        for thread in threads:
-            while thread.is_alive():  # a join without a timeout would not see Ctrl-C on every platform
-                thread.join(0.1)
+        for end in ended:
+            while not end.wait(0.1):  # a wait without a timeout would not see Ctrl-C on every platform
+                pass
     except KeyboardInterrupt:
         halt()
-        for thread in threads:
-            thread.join(0.5)
+        for end in ended:
+            end.wait(0.5)
         raise
     if errors:
         raise errors[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+
 from pipelines.core import Array, Engine, TensorSpec
 
 

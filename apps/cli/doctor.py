@@ -18,6 +18,9 @@ def doctor() -> None:
     """Say what works on this machine, and the command that mends what does not.
 
     Exit code 1 where a bundled demo cannot run; a missing microphone or camera matters for --live alone.
+
+    \b
+    eiq-demo doctor
     """
     bad = _section("the bundled demos need", {
         "Python": lambda: f"{platform.python_version()} on {platform.platform()}",

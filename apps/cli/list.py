@@ -61,7 +61,7 @@ def _options(kind: str, name: str, target: str) -> Iterator[str]:
         yield ""
         config = plug_in.Config
     for described in reversed(config.__mro__):  # what it extends says what its own options mean
-        if described.__doc__ and described.__dict__.get("__annotations__"):
+        if described.__doc__ and inspect.get_annotations(described):
             yield from inspect.cleandoc(described.__doc__).splitlines()
             yield ""
     yield from _fields(config)

@@ -16,6 +16,7 @@ from apps.cli.doctor import doctor
 from apps.cli.list import list_
 from apps.cli.models import models
 from apps.cli.run import run
+from apps.cli.schema import schema
 from pipelines.errors import EiqError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -69,5 +70,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? for an arrow
 
 
-for command in (run, check, list_, bench, doctor, models):
+for command in (run, check, list_, bench, doctor, models, schema):
     main.add_command(command)

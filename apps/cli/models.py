@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """The models that are here: what they are, how good, and whether their files are the right ones."""
+    """The models that are here: what they are, how good, and whether their files are the right ones.
+
+    Those of your own are found where EIQ_MODELS names the folder that holds theirs.
+
+    \b
+    eiq-demo models list
+    eiq-demo models info kws
+    eiq-demo models verify
+    """
 
 
 @models.command("list")

@@ -50,10 +50,10 @@ def convert(node: Node, cls: type[C], path: str, problems: list[Problem]) -> C |
 
 def value(node: Node, type_: Any, path: str, problems: list[Problem]) -> Any:
     """One value as ``type_`` says; None with a problem added where it is not that."""
-    for option in _options(type_):
+    for option in options_of(type_):
         if option is Step:
             return step(node, ("transforms",), path, problems)
-        if _is_config(option) and node.entries is not None:
+        if is_config(option) and node.entries is not None:
             return convert(node, option, path, problems)
         if get_origin(option) is tuple and _holds_ours(option) and node.items is not None:
             item = get_args(option)[0]
@@ -128,24 +128,27 @@ def _keys(cls: type[Config]) -> list[str]:
     return [field.encode_name for field in msgspec.structs.fields(cls)]
 
 
-def _options(type_: Any) -> tuple[Any, ...]:
+def options_of(type_: Any) -> tuple[Any, ...]:
+    """The members of a union; a type itself where it is none."""
     return get_args(type_) if get_origin(type_) in (Union, types.UnionType) else (type_,)
 
 
-def _is_config(type_: Any) -> bool:
+def is_config(type_: Any) -> bool:
+    """Whether a field's type is a config class."""
     return isinstance(type_, type) and issubclass(type_, Config)
 
 
 def _holds_ours(type_: Any) -> bool:
-    return type_ is Step or _is_config(type_) or any(_holds_ours(inner) for inner in get_args(type_))
+    return type_ is Step or is_config(type_) or any(_holds_ours(inner) for inner in get_args(type_))
 
 
 def _plain_type(type_: Any) -> Any:
     # msgspec takes no custom type in a union: what is ours stands for the plain value that it is written as
-    return Union[tuple(_written_as(option) for option in _options(type_))]  # noqa: UP007 - built at run time
+    return Union[tuple(written_as(option) for option in options_of(type_))]  # noqa: UP007 - built at run time
 
 
-def _written_as(option: Any) -> Any:
+def written_as(option: Any) -> Any:
+    """The plain type as which a value of one of our types stands in YAML."""
     if option in (InputPath, OutputPath):
         return str
     if not _holds_ours(option):

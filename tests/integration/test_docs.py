@@ -22,6 +22,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def commands(page: Path) -> list[str]:
     lines = [line.partition(" #")[0].strip() for block in blocks(page, "sh") for line in block.splitlines()]
+    lines = [line.removeprefix(".venv/bin/") for line in lines]
     inline = re.findall(r"`((?:eiq-demo|python -m|make) [^`]+)`", page.read_text())
     return [" ".join(line.split()) for line in [*lines, *inline] if line and not re.search(r"[…A-Z]{3,}|…", line)]
 
@@ -32,7 +33,7 @@ RUNS = [command for _, command in CASES if command.startswith("eiq-demo")]
 
 @pytest.mark.parametrize("command", list(dict.fromkeys(RUNS)))
 def test_commands(command: str, tmp_path: Path) -> None:
-    arguments = shlex.split(command)[1:]
+    arguments = shlex.split(command.partition(">")[0])[1:]
     if "--live" in arguments:  # no microphone or camera in a test: what it means is checked all the same
         arguments = ["check", *(a for a in arguments[1:] if a in ("--live",) or a.endswith((".yaml",)))]
     elif arguments in (["run"], ["bench"], ["check"], ["models"]):  # the name of a command in a sentence
