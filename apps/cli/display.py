@@ -47,6 +47,8 @@ class Display:
     def finish(self) -> None:
         """The summary."""
         for ended in self.stats.ended:
+            if ended.reason == "failed" and not ended.frames:
+                continue  # it never began: the error says all
             self._say(f"{ended.reason}: {ended.frames} frames, {ended.results} results", ended.pipeline)
             if ended.reason == "end of input" and not ended.frames:
                 self._say("no frame reached the engine: the input is shorter than one window", ended.pipeline)

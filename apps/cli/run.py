@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,17 +51,15 @@ def run(
     from pipelines.timing import Stats
 
     changes = overrides(sets, live, input_, engine, pace=pace)
-    with opened(config, target, changes) as (demo, graphs, built):
+    # the summary comes when everything is closed, and whatever ended the run
+    with ExitStack() as after, opened(config, target, changes) as (demo, graphs, built):
         stats = Stats(order=stage_order(graphs))
         display = JsonLines(stats) if as_json else Display(demo, graphs, built, stats)
         display.start()
-        try:
-            run_graphs([_quiet(graph) for graph in graphs] if as_json else graphs, [stats, display],
-                       Limits(seconds, frames))  # fmt: skip
-        except KeyboardInterrupt:
-            pass  # the user's way to end a demo: the summary says so
-        finally:
-            display.finish()
+        after.callback(display.finish)
+        chains = [_quiet(graph) for graph in graphs] if as_json else graphs
+        with suppress(KeyboardInterrupt):  # the user's way to end a demo: the summary says so
+            run_graphs(chains, [stats, display], Limits(seconds, frames))
 
 
 def _quiet(graph: Graph) -> Graph:
