@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines import registry
@@ -13,6 +13,7 @@ from pipelines.config.schema import Step
 from pipelines.core import Action, Decoder, Engine, Frame, Result, Sensor, Signal, Target, Transform
 from pipelines.engine_stage import EngineStage
 from pipelines.errors import ConfigError, EiqError, Problem
+from pipelines.fuse import fuse
 from pipelines.models import Model, open_model, read_labels
 from pipelines.recipe import compare_recipe
 from pipelines.shared_engine import SharedEngine
@@ -104,7 +105,7 @@ class _Builder:
 
     def _stages(self, spec: PipelineSpec, signal: Signal) -> list[Stage]:
         stages: list[Stage] = []
-        captured = signal  # what a cascade's later steps look into
+        first = captured = signal  # captured: what a cascade's later steps look into
         since: list[Step] = []  # the transforms since the sensor or the last decoder: an engine's recipe
         for step in spec.steps:
             before = len(self.problems)
@@ -121,7 +122,7 @@ class _Builder:
             where = spec.steps[-1].path if spec.steps else spec.name
             message = f"the chain ends with {signal}, expected a decoder at its end, such as postprocess: [top]"
             self.problems.append(spec.mark.problem(where, message))
-        return _numbered(stages)
+        return _numbered(_fused(stages, spec.steps, first))
 
     def _stage(self, step: Step, signal: Signal, captured: Signal, since: list[Step]) -> Stage:
         if step.kind == "engines":
@@ -176,10 +177,23 @@ def _show_captured(action: Action, captured: Signal) -> None:
         resolve_action(captured)
 
 
+def _fused(stages: list[Stage], steps: Sequence[Step], first: Signal) -> list[Stage]:
+    """The same chain, with a table where a picture's last step and the engine's quantisation can be one."""
+    chain = list(stages)
+    for i in range(1, len(chain)):
+        step, engine = chain[i - 1], chain[i]
+        if step.kind == "transforms" and engine.kind == "engines":
+            signal = chain[i - 2].output if i > 1 else first
+            table = fuse(step.part, steps[i - 1].config, signal, engine.part.inputs)
+            if table:
+                output = step.output.but(dtype=engine.part.inputs[0].dtype)
+                chain[i - 1] = replace(step, process=table.process, output=output, part=table)
+    return chain
+
+
 def _numbered(stages: list[Stage]) -> list[Stage]:
     names = [stage.name for stage in stages]
     return [
-        Stage(f"{s.name}{names[: i + 1].count(s.name)}" if names.count(s.name) > 1 else s.name,
-              s.kind, s.process, s.output, s.part)
-        for i, s in enumerate(stages)
-    ]  # fmt: skip
+        replace(stage, name=f"{stage.name}{names[: i + 1].count(stage.name)}") if names.count(stage.name) > 1 else stage
+        for i, stage in enumerate(stages)
+    ]

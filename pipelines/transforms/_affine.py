@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from pipelines.core import Array, Frame, Signal
@@ -44,6 +46,8 @@ class Affine:
 class AffineStep:
     """A transform that is an affine map; its ``_affine`` is set by ``resolve``."""
 
+    pointwise: ClassVar[bool] = True
+    """Each number depends on the same number of the input alone: before an 8-bit model it can become a table."""
     _affine: Affine
 
     def process(self, frame: Frame) -> tuple[Frame]:

@@ -45,7 +45,8 @@ def test_every_link_is_resolved_before_anything_runs(tmp_path: Path) -> None:
     with ExitStack() as stack:
         (graph,) = resolve(load_demo(str(tmp_path / "demo.yaml"), target), target, stack)
         assert [stage.name for stage in graph.stages] == ["resize", "scale", "tflite", "top"]
-        assert str(graph.stages[1].output) == "image [32, 32, 3] float32 (r g b)"
+        assert str(graph.stages[0].output) == "image [32, 32, 3] uint8 (r g b)"
+        assert str(graph.stages[1].output) == "image [32, 32, 3] int8 (r g b)"  # scaled and quantised by one table
         assert graph.stages[2].output.channels[8] == "ship"
         assert [name for name, _ in graph.actions] == ["console"]
 
