@@ -7,11 +7,15 @@ do as ``capabilities``, a mapping from the names here to its own config classes.
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from msgspec import Meta
 
 from pipelines import registry
 from pipelines.config.schema import Config, Count, Positive, PositiveFloat, Text
 from pipelines.errors import CapabilityError
 
+MOST_HZ = 1_000_000  # bounded, so that a slip of the pen is an error in the file and not a MemoryError
 UNIT = re.compile(r".+_(g|mg|mps2|dps|radps|uT|hPa|degC)")
 
 
@@ -23,7 +27,7 @@ class Microphone(Config, frozen=True, kw_only=True):
         channel: which one of a recording or device with several, from 0; their mean where absent.
     """
 
-    rate_hz: Positive = 16000
+    rate_hz: Annotated[int, Meta(gt=0, le=MOST_HZ)] = 16000
     channel: Count | None = None
 
 
@@ -47,7 +51,7 @@ class Motion(Config, frozen=True, kw_only=True):
         channels: name and unit of each axis.
     """
 
-    rate_hz: PositiveFloat = 100.0
+    rate_hz: Annotated[float, Meta(gt=0, le=MOST_HZ)] = 100.0
     channels: tuple[Text, ...] = ("ax_g", "ay_g", "az_g", "gx_dps", "gy_dps", "gz_dps")
 
     def __post_init__(self) -> None:

@@ -115,7 +115,10 @@ class _Builder:
                 return []  # what follows cannot be judged without this step's signal
             stage = stages[-1]
             signal = stage.output
-            since = [] if stage.kind == "decoders" else [*since, step]
+            if stage.kind == "decoders":
+                since = []
+            elif since or not getattr(stage.part, "selects", False):  # where to look is not how to prepare it
+                since = [*since, step]
             if getattr(stage.part, "captures", False):
                 captured = signal
         if not stages or stages[-1].kind != "decoders":

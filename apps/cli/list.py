@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pipelines import registry
+from pipelines.errors import CapabilityError
 from pipelines.resources import bundled_configs, manifests
 
 KINDS = ("targets", "sensors", "transforms", "engines", "decoders", "actions", "models", "configs")
@@ -54,6 +55,8 @@ def _options(kind: str, name: str, target: str) -> Iterator[str]:
         hint = {"models": "eiq-demo models info", "configs": "eiq-demo check", "targets": "eiq-demo list sensors"}[kind]
         raise click.UsageError(f"{kind} have no options of their own; see {hint}")
     if kind == "sensors":
+        if name not in registry.SENSORS:
+            raise CapabilityError(registry.unknown("sensor", name, list(registry.SENSORS)))
         config: type[Any] = registry.load("targets", target)().config_of(name)
     else:
         plug_in = registry.load(kind, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,8 @@ def run(
     from pipelines.run import run as run_graphs
     from pipelines.timing import Stats
 
+    if seconds is not None and math.isnan(seconds):
+        raise click.UsageError("got --seconds nan, expected a number above 0")
     changes = overrides(sets, live, input_, engine, pace=pace)
     # the summary comes when everything is closed, and whatever ended the run
     with ExitStack() as after, opened(config, target, changes) as (demo, graphs, built):

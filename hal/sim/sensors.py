@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from hal import capabilities
 from hal.recordings.files import kind_of
 from hal.recordings.pace import Pace, PaceName
 from hal.recordings.pictures import is_picture
 from hal.recordings.replay import Recording, Replay
-from pipelines.config.schema import InputPath, NonNegative, PositiveFloat
+from pipelines.config.schema import InputPath, NonNegative
 from pipelines.core import Sensor
 from pipelines.errors import DataError
+
+ChunkMs = Annotated[float, Meta(gt=0, le=60_000)]
 
 
 class Microphone(capabilities.Microphone, frozen=True, kw_only=True):
@@ -31,7 +36,7 @@ class Microphone(capabilities.Microphone, frozen=True, kw_only=True):
     pace: PaceName = "realtime"
     loop: bool = False
     device: int | str | None = None
-    chunk_ms: PositiveFloat = 20.0
+    chunk_ms: ChunkMs = 20.0
 
     def __post_init__(self) -> None:
         check_source(self.file, self.live)
@@ -75,7 +80,7 @@ class Motion(capabilities.Motion, frozen=True, kw_only=True):
     live: bool = False
     pace: PaceName = "realtime"
     loop: bool = False
-    chunk_ms: PositiveFloat = 20.0
+    chunk_ms: ChunkMs = 20.0
 
     def __post_init__(self) -> None:
         if self.live:

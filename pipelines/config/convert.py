@@ -74,6 +74,8 @@ def step(node: Node, kinds: tuple[str, ...], path: str, problems: list[Problem])
     named = named_node(node)
     if named is None:
         message = f"got {shown(node)}, expected one step, such as {registry.names(kinds[0])[0]}: {{…}}"
+        if node.entries:  # "- resize:" and its options right below it, the commonest slip
+            message += "; indent its options deeper than its name"
         problems.append(node.mark.problem(path, message))
         return None
     name, mark, options = named
@@ -109,7 +111,7 @@ def shown(node: Node, where: str = "") -> str:
     """A value in words, short."""
     found = _locate(node, where)
     if found.entries is not None:
-        return "a mapping" if found.entries else "an empty mapping"
+        return f"a mapping of {_some(list(found.entries))}" if found.entries else "an empty mapping"
     if found.items is not None:
         return f"a list of {len(found.items)}"
     if found.value is None:
@@ -117,6 +119,11 @@ def shown(node: Node, where: str = "") -> str:
     text = f'"{found.value}"' if isinstance(found.value, str) else str(found.value)
     if isinstance(found.value, bool):
         text = text.lower()
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _some(keys: list[str]) -> str:
+    text = ", ".join(keys[:4]) + (", …" if len(keys) > 4 else "")
     return text if len(text) <= 60 else text[:57] + "..."
 
 

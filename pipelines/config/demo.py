@@ -12,7 +12,7 @@ import msgspec
 from pipelines import registry
 from pipelines.config.convert import convert, named_node, shown, step
 from pipelines.config.merge import assign, mapping, merge
-from pipelines.config.schema import Step
+from pipelines.config.schema import OutputPath, Step
 from pipelines.config.yaml12 import Entry, Mark, Node, read
 from pipelines.core import Target
 from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem
@@ -203,7 +203,21 @@ class _Reader:
                 if key in entries:
                     self._problem(entries[key].mark, key, "stands beside pipelines; move it into one of them")
             pipelines = self._pipelines(entries["pipelines"])
-        return Demo(title, name, tuple(pipeline for pipeline in pipelines if pipeline))
+        found = tuple(pipeline for pipeline in pipelines if pipeline)
+        self._one_writer_a_file([action for pipeline in found for action in pipeline.actions])
+        return Demo(title, name, found)
+
+    def _one_writer_a_file(self, actions: list[Step]) -> None:
+        """Two that write one file must both add to it: otherwise the later to start moves the other's away."""
+        first: dict[str, Step] = {}
+        for action in actions:
+            path = getattr(action.config, "path", None)
+            if not isinstance(path, OutputPath):
+                continue
+            other = first.setdefault(path, action)
+            if other is not action and not all(getattr(one.config, "append", False) for one in (action, other)):
+                message = f"{other.path} writes {path} as well; give each its own file, or both append: true"
+                self._problem(action.node.mark, action.path, message)
 
     def _pipelines(self, entry: Entry) -> list[PipelineSpec | None]:
         named = entry.node.entries
@@ -242,6 +256,9 @@ class _Reader:
             return None
         capability, mark, options = named
         path = f"{path}.{capability}"
+        if capability not in registry.SENSORS:  # a target may have it (an led), as something else
+            self._problem(mark, path, registry.unknown("sensor", capability, list(registry.SENSORS)))
+            return None
         try:
             config_class = self.target.config_of(capability)
         except EiqError as error:

@@ -129,11 +129,20 @@ def _text(path: Path, name: str) -> str:
         raise refuse(f"is not UTF-8 text (byte {error.start}); expected a YAML file") from error
 
 
+_SAID = {  # PyYAML's words, and ours where its own do not say what to do
+    "'\\t'": "a tab; YAML indents with spaces only",
+    "mapping values are not allowed": "a second key on one line; quote text that holds ': ', or mend the indentation",
+    "could not find expected ':'": "expected key: value; mend the line before this one",
+    "while scanning an alias": "a * that begins no alias; quote the text, such as '*.png'",
+    "that cannot start any token": "a character that plain text cannot begin with; quote the text",
+    "expected <block end>": "does not line up with what stands before; mend the indentation",
+}
+
+
 def _syntax_problem(error: yaml.MarkedYAMLError, name: str, folder: Path) -> Problem:
     mark = error.problem_mark or error.context_mark
     text = " ".join(part for part in (error.context, error.problem) if part)
-    if "'\\t'" in text:
-        text = "a tab; YAML indents with spaces only"
+    text = next((ours for theirs, ours in _SAID.items() if theirs in text), text)
     if mark is None:
         return Problem(name, 0, 0, "", text)
     return Mark(name, mark.line + 1, mark.column + 1, folder).problem("", text)

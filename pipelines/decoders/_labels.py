@@ -29,6 +29,8 @@ def index_of(label: str, key: str, labels: tuple[str, ...]) -> int:
     """The class with this label; ``key`` is the config's key that names it. Raises SignalMismatch."""
     if label in labels:
         return labels.index(label)
+    if not labels:
+        raise SignalMismatch(f"{key}: {label!r}", "a label, and the model has none", "name them with engine.labels")
     close = difflib.get_close_matches(label, labels, n=1)
     some = ", ".join(labels[:12]) + (", …" if len(labels) > 12 else "")
     fix = f'did you mean "{close[0]}"?' if close else f"the labels are: {some}"

@@ -92,7 +92,8 @@ def _without_chatter() -> Iterator[None]:
             os.dup2(terminal, 2)
             os.close(terminal)
         said.seek(0)
-        os.write(2, _CHATTER.sub(b"", said.read()))
+        if rest := _CHATTER.sub(b"", said.read()):
+            os.write(2, rest)
 
 
 def kernels_in_use(interpreter: Any, kernels: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta
 
-from pipelines.config.schema import EngineConfig, Positive
+from pipelines.config.schema import EngineConfig
 from pipelines.core import Array, TensorSpec
 from pipelines.engines import _litert
 from pipelines.engines._flatbuffer import read_model
@@ -42,7 +43,7 @@ class Tflite:
                 (TFLite's reference kernels: slow, and the same to the bit on every machine).
         """
 
-        threads: Positive = 1
+        threads: Annotated[int, Meta(gt=0, le=64)] = 1
         kernels: Literal["auto", "builtin", "reference"] = "auto"
 
     def __init__(self, config: Config, path: Path) -> None:

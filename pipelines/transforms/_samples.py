@@ -11,6 +11,8 @@ from pipelines.errors import SignalMismatch
 
 # bounded, so that a slip of the pen is an error in the file and not a MemoryError
 Milliseconds = Annotated[float, Meta(gt=0, le=600_000)]
+MOST_SAMPLES = 10_000_000
+"""Ten minutes at 16 kHz."""
 
 
 def rate_of(signal: Signal) -> float:
@@ -31,11 +33,14 @@ def whole_samples(key: str, ms: float, signal: Signal) -> int:
         key: the option that ``ms`` was given as, for the message.
 
     Raises:
-        SignalMismatch: it is less than one sample, or the signal has no rate.
+        SignalMismatch: it is less than one sample or more than MOST_SAMPLES, or the signal has no rate.
     """
     rate_hz = rate_of(signal)
     count = round(ms * rate_hz / 1000)
     if count < 1:
         fix = f"make {key} at least {1000 / rate_hz:.6g}"
         raise SignalMismatch(f"{key} {ms:g}, which is less than one sample of {signal}", "one sample or more", fix)
+    if count > MOST_SAMPLES:
+        fix = f"make {key} at most {1000 * MOST_SAMPLES / rate_hz:.6g}"
+        raise SignalMismatch(f"{key} {ms:g}, which is {count:,} samples of {signal}", f"at most {MOST_SAMPLES:,}", fix)
     return count

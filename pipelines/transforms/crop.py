@@ -37,6 +37,8 @@ class Crop:
         margin: Annotated[float, Meta(ge=0, le=10)] = 0.0
 
     free: ClassVar[frozenset[str]] = frozenset()
+    selects: ClassVar[bool] = True
+    """It chooses what to look at: before other steps it is no part of a model's recipe."""
 
     def __init__(self, config: Config) -> None:
         self._region, self._margin = config.region, config.margin

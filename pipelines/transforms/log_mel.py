@@ -17,6 +17,7 @@ from pipelines.transforms._mel import Float64, MelBank, mel_weights
 from pipelines.transforms._samples import Milliseconds, rate_of, whole_samples
 
 _MOST_FRAMES = 1 << 16
+_MOST_NUMBERS = 50_000_000  # 400 MB of float64
 
 
 class LogMel:
@@ -140,6 +141,10 @@ class LogMel:
         if framing.frames > _MOST_FRAMES:
             got = f"{framing.frames} analysis frames in one window"
             raise SignalMismatch(got, f"at most {_MOST_FRAMES}", "lengthen the hop, or shorten the window before it")
+        if fft * max(framing.frames, config.mels) > _MOST_NUMBERS:
+            got = f"{fft} FFT points for {framing.frames} analysis frames and {config.mels} mels"
+            fix = "lower fft or mels, lengthen the hop, or shorten the window before it"
+            raise SignalMismatch(got, f"at most {_MOST_NUMBERS:,} numbers in memory at a time", fix)
         return framing
 
     def _bank(self, signal: Signal, fft: int) -> MelBank:

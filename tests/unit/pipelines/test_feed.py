@@ -104,3 +104,14 @@ def _until(condition: object) -> None:
     deadline = time.monotonic() + 5
     while not condition() and time.monotonic() < deadline:
         threading.Event().wait(0.001)
+
+
+def test_stopping_takes_nothing_more_from_the_queue() -> None:
+    # ten seconds of sound may wait there, and Ctrl-C is to be answered within one
+    stop = threading.Event()
+    capture = Capture(FakeSensor(map(picture, range(100)), AUDIO, live=True), Recorder().on, stop)
+    stream = capture.frames()
+    next(stream)
+    _until(lambda: capture.ended)
+    stop.set()
+    assert list(stream) == []

@@ -200,3 +200,63 @@ def test_decoder_may_find_nothing() -> None:
     recorder = Recorder()
     run([graph(FakeSensor(map(picture, range(3))), engine_stage(), decode=lambda frame: [])], [recorder])
     assert recorder.of(Ended) == [Ended("end of input", 3, 0)]
+
+
+def test_a_disk_that_is_full_at_the_very_end_is_a_failure_too() -> None:
+    class FullAtLast(ListAction):
+        background = True
+
+        def handle(self, result: Result) -> None:
+            if result.label == "48":
+                raise OutputError("disk full")
+
+    recorder = Recorder()
+    with pytest.raises(OutputError, match="disk full"):
+        run([graph(FakeSensor(map(picture, range(2))), engine_stage(), action=FullAtLast())], [recorder])
+    assert recorder.events[-1] == Ended("failed", 2, 2)
+
+
+def test_a_live_stream_that_ends_is_the_end_of_input() -> None:
+    recorder = Recorder()
+    run([graph(FakeSensor([picture(0)], live=True), engine_stage())], [recorder])
+    assert recorder.events[-1] == Ended("end of input", 1, 1)
+
+
+def test_a_live_pipeline_that_ends_leaves_the_others_running() -> None:
+    over = threading.Event()
+
+    def after_the_other() -> Iterator[Frame]:
+        yield picture(0)
+        assert over.wait(5)
+        yield from map(picture, range(1, 50))
+
+    class Over(Recorder):
+        def on(self, event: Any) -> None:
+            super().on(event)
+            if isinstance(event, Ended) and event.pipeline == "short":
+                over.set()
+
+    short = replace(graph(FakeSensor([picture(0)], live=True), engine_stage()), name="short")
+    long = replace(graph(FakeSensor(after_the_other(), AUDIO, live=True), engine_stage()), name="long")
+    recorder = Over()
+    run([short, long], [recorder])
+    assert {(e.pipeline, e.reason, e.frames) for e in recorder.of(Ended)} == {
+        ("short", "end of input", 1),
+        ("long", "end of input", 50),
+    }
+
+
+def test_a_failing_pipeline_ends_the_wait_of_a_slow_recording() -> None:
+    class Slow(FakeSensor):
+        """Its next picture is due in an hour; close() ends the wait, as a recording's pace does."""
+
+        def frames(self) -> Iterator[Frame]:
+            yield picture(0)
+            assert self.closed.wait(10)
+
+    slow = replace(graph(Slow([]), engine_stage()), name="slow")
+    bad = replace(graph(FakeSensor([DataError("broken picture")]), engine_stage()), name="bad")
+    recorder = Recorder()
+    with pytest.raises(DataError, match="broken picture"):
+        run([slow, bad], [recorder])
+    assert {(e.pipeline, e.reason) for e in recorder.of(Ended)} == {("slow", "stopped"), ("bad", "failed")}

@@ -88,7 +88,7 @@ def test_outputs_are_relative_to_the_working_directory(tmp_path: Path, monkeypat
         ("{size: 1, inner: 5}", "top.inner: expected a mapping, got 5"),
         ("{size: 1, more: [{depth: 0}]}", "top.more[0].depth: expected a whole number >= 1, got 0"),
         ("{size: 1, chain: [mfc]}", "top.chain[0]: unknown transform 'mfc'; did you mean \"mfcc\"?"),
-        ("{size: 1, chain: [{a: 1, b: 2}]}", "top.chain[0]: got a mapping, expected one step"),
+        ("{size: 1, chain: [{a: 1, b: 2}]}", "top.chain[0]: got a mapping of a, b, expected one step"),
         ("{size: 1, file: 5}", "top.file: expected text or nothing, got 5"),
         ("{gain: 1}", 'f.yaml:1:1: top: the option "size" is missing'),
         ("[1]", "top: got a list of 1, expected options: size, gain"),
