@@ -1,0 +1,177 @@
+"""Scores the model from audio through the shipped chain: ``python -m apps.kws.score clips|stream --data DIR``.
+
+DIR holds the official test split of Speech Commands v0.02 (12 classes) as WAV: ``DIR/<word>/*.wav``, ``_silence_`` and
+``_unknown_`` with or without underscores. ``clips`` takes each clip as one window of one second; ``stream`` builds an
+hour of continuous sound out of them and runs ``kws.yaml`` over it as ``eiq-demo run`` does. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import wave
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.kws import stream
+from apps.kws.pictures import LABELS, RATE, Bank, pixels_of_audio
+from pipelines import registry
+from pipelines.config.demo import Overrides, load_demo
+from pipelines.core import Event, Frame, Result, Signal, Transform
+from pipelines.engine_stage import EngineStage
+from pipelines.graph import resolve
+from pipelines.models import open_model
+from pipelines.run import run
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Test clips: each [16000] float32 in [-1, 1), its label an index into LABELS."""
+
+    audio: list[Audio]
+    labels: NDArray[np.int64]
+
+
+def read_clips(folder: Path, limit: int | None = None) -> Clips:
+    """All clips (or the first ``limit`` a class, by name), shorter ones filled up with silence at their end.
+
+    Raises:
+        FileNotFoundError: a class has no clips there.
+    """
+    audio: list[Audio] = []
+    labels: list[int] = []
+    for index, label in enumerate(LABELS):
+        paths = sorted([*folder.glob(f"{label}/*.wav"), *folder.glob(f"_{label}_/*.wav")])[:limit]
+        if not paths:
+            raise FileNotFoundError(f"{folder} has no clips of {label!r}; expected {folder}/{label}/*.wav")
+        audio += [_read(path) for path in paths]
+        labels += [index] * len(paths)
+    return Clips(audio, np.array(labels))
+
+
+def _read(path: Path) -> Audio:
+    with wave.open(str(path)) as file:
+        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
+            raise ValueError(f"{path} is not 16 kHz mono s16")
+        samples = np.frombuffer(file.readframes(RATE), "<i2").astype(np.float32) / 32768
+    return np.pad(samples, (0, RATE - len(samples)))
+
+
+def score_clips(clips: Clips, model: str) -> dict[str, Any]:
+    """Top-1, per class and confusion, of a model (a name, a manifest or its folder) on single clips."""
+    scores = np.stack(list(_scores(clips, model)))
+    given = scores.argmax(axis=1)
+    confusion = np.zeros((len(LABELS), len(LABELS)), int)
+    np.add.at(confusion, (clips.labels, given), 1)
+    return {
+        "clips": len(given),
+        "right": int((given == clips.labels).sum()),
+        "top-1": round(float((given == clips.labels).mean()), 4),
+        "per_class": {name: round(float(confusion[i, i] / confusion[i].sum()), 3) for i, name in enumerate(LABELS)},
+        "confusion_rows_are_truth": {name: confusion[i].tolist() for i, name in enumerate(LABELS)},
+    }
+
+
+def _scores(clips: Clips, reference: str) -> Iterator[Audio]:
+    model = open_model(reference, Path.cwd())
+    if model.manifest is None:
+        raise ValueError(f"{reference} has no manifest, so its preprocessing is not known")
+    signal = Signal((None,), "float32", RATE, "audio")
+    chain: list[Transform] = []
+    for step in model.manifest.preprocess:
+        chain.append(registry.load("transforms", step.name)(step.config))
+        signal = chain[-1].resolve(signal)
+    engine_class = registry.load("engines", model.engine)
+    engine = engine_class(engine_class.Config(model=model.name), model.path)
+    stage = EngineStage(engine, model.name, signal, model.labels)
+    for index, clip in enumerate(clips.audio):
+        at = 2 * index * RATE  # a gap before each, so that no window holds parts of two clips
+        yield np.array(_through([*chain, stage], Frame(clip, t=at / RATE + 1, seq=2 * index, at=at)).array)
+    engine.close()
+
+
+def _through(chain: Sequence[Transform | EngineStage], frame: Frame) -> Frame:
+    """What becomes of one second of audio: one frame."""
+    for step in chain:
+        (frame,) = step.process(frame)
+    return frame
+
+
+@dataclass
+class Reports:
+    """Collects the results of a run."""
+
+    found: list[tuple[float, str]] = field(default_factory=list)
+
+    def on(self, event: Event) -> None:
+        if isinstance(event, Result):
+            self.found.append((event.t, event.label))
+
+
+def score_stream(clips: Clips, config: str, minutes: float, seed: int, sets: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Misses, false alarms and delays of a config over a stream made of the clips."""
+    bank = Bank(np.stack([pixels_of_audio(clip) for clip in clips.audio]), clips.labels)
+    plan = stream.plan(bank, minutes, np.random.default_rng(seed))
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Path(folder) / "stream.wav"
+        write_wav(recording, stream.render_audio(plan, clips.audio))
+        verdict = stream.judge(plan, run_config(config, recording, sets))
+    return {
+        "fillers": len(plan.words) - verdict.words,
+        **verdict.summary(),
+        "missed": verdict.missed,
+        "false_alarms": verdict.alarms,
+    }
+
+
+def run_config(config: str, recording: Path, sets: tuple[str, ...] = ()) -> list[tuple[float, str]]:
+    """What a config reports on a recording, without its actions: (stream time in s, label)."""
+    reports = Reports()
+    with ExitStack() as stack:
+        target = registry.load("targets", "sim")()
+        stack.callback(target.close)
+        overrides = Overrides(sets=sets, sensors=(("--input", {"file": str(recording), "pace": "fast"}),))
+        demo = load_demo(config, target, overrides)
+        graphs = [replace(graph, actions=()) for graph in resolve(demo, target, stack)]
+        run(graphs, [reports])
+    return reports.found
+
+
+def write_wav(path: Path, audio: Audio) -> None:
+    """16 kHz mono s16."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(np.clip(np.rint(audio * 32768), -32768, 32767).astype("<i2").tobytes())
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m apps.kws.score", description=__doc__)
+    parser.add_argument("what", choices=("clips", "stream"))
+    parser.add_argument("--data", type=Path, required=True, help="folder of one folder of WAV per class")
+    parser.add_argument("--limit", type=int, help="so many clips a class")
+    parser.add_argument("--model", default="kws", help="clips: a model's name, manifest or folder")
+    parser.add_argument("--config", default="kws.yaml", help="stream: the config")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--set", action="append", default=[], help="stream: override one key of the config")
+    options = parser.parse_args()
+    clips = read_clips(options.data, options.limit)
+    if options.what == "clips":
+        result = score_clips(clips, options.model)
+    else:
+        result = score_stream(clips, options.config, options.minutes, options.seed, tuple(options.set))
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
