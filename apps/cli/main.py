@@ -31,6 +31,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except EiqError as error:
             click.echo(str(error), err=True)
+            _write_no_more()  # the error may be that standard output's disk is full
             ctx.exit(error.exit_code)
         except BrokenPipeError:  # whoever read our results has seen enough (| head)
             _write_no_more()
