@@ -24,7 +24,7 @@ test-bsp: .venv-bsp/.done
 	.venv-bsp/bin/pytest tests/unit tests/contract
 
 bench: .venv/.test
-	$(BIN)/pytest tests/benchmarks --benchmark-only
+	$(BIN)/pytest tests/benchmarks --benchmark-only -s
 
 format: .venv/.test
 	$(BIN)/ruff check --fix .
