@@ -48,7 +48,11 @@ def test_commands(command: str, tmp_path: Path) -> None:
 def eiq_demo(arguments: list[str], folder: Path) -> str:
     done = subprocess.run([sys.executable, "-m", "apps.cli", *arguments], cwd=folder, capture_output=True, text=True,
                           env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
-    assert done.returncode == 0 or arguments[0] == "doctor", done.stderr
+    # doctor tells of a machine's faults by its exit code; a machine without PortAudio is told what to install
+    fine = (
+        done.returncode == 0 or arguments[0] == "doctor" or ("--live" in arguments and "libportaudio2" in done.stderr)
+    )
+    assert fine, done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout
 
@@ -70,8 +74,8 @@ def test_other_commands_name_what_is_there(page: str, command: str) -> None:
 )
 def test_demos(page: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "demo.yaml").write_text(text)
-    has_input = "file:" in text
-    eiq_demo(["check", "demo.yaml", *([] if has_input else ["--live"])], tmp_path)
+    sample = ROOT / "samples" / ("kws.wav" if "microphone" in text else "cifar10")
+    eiq_demo(["check", "demo.yaml", *([] if "file:" in text else ["--input", str(sample)])], tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
