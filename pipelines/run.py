@@ -109,7 +109,7 @@ class Pipeline:
                 self.handlers = [self._handler(name, action, stack) for name, action in self.graph.actions]
                 ended = self._loop()
             reason = ended  # not before the actions have written everything: a full disk is a failure
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError):  # the user, or whoever read the results, has seen enough
             reason = "stopped"
             raise
         finally:
