@@ -282,7 +282,10 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Decoder(Protocol):
-    """From an engine's output to results. Built as ``Class(config)``."""
+    """From an engine's output to results. Built as ``Class(config)``.
+
+    One that knows beforehand which labels it can report has them as ``labels`` once resolved.
+    """
 
     def resolve(self, signal: Signal) -> None:
         """Check the scores' signal and take its labels (``signal.channels``). Raises SignalMismatch."""
@@ -301,6 +304,10 @@ class Action(Protocol):
 
     background: ClassVar[bool]
     """True for what touches disk or network: it gets a bounded worker of its own."""
+
+    def start(self) -> None:
+        """A run begins. (``check`` builds actions too, and starts none.)"""
+        ...
 
     def handle(self, result: Result) -> None: ...
 

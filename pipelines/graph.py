@@ -12,7 +12,7 @@ from pipelines.config.demo import Demo, PipelineSpec, SensorSpec
 from pipelines.config.schema import Step
 from pipelines.core import Action, Decoder, Engine, Frame, Result, Sensor, Signal, Target, Transform
 from pipelines.engine_stage import EngineStage
-from pipelines.errors import ConfigError, EiqError, Problem
+from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem
 from pipelines.fuse import fuse
 from pipelines.models import Model, open_model, read_labels
 from pipelines.recipe import compare_recipe
@@ -94,6 +94,7 @@ class _Builder:
         for step, (_, action) in zip(spec.actions, actions, strict=True):
             with self._problems_at(step):
                 _show_captured(action, stages[-1].output)
+                _check_labels(step, getattr(stages[-1].part, "labels", ()))
         if len(self.problems) > before:
             return None
         return Graph(spec.name, sensor, spec.sensor.capability, tuple(stages), tuple(actions), tuple(self.engines))
@@ -129,7 +130,7 @@ class _Builder:
 
     def _stage(self, step: Step, signal: Signal, captured: Signal, since: list[Step]) -> Stage:
         if step.kind == "engines":
-            return self._engine(step, signal, since)
+            return self._engine(step, signal, captured, since)
         part = registry.load(step.kind, step.name)(step.config)
         if step.kind == "transforms":
             transform: Transform = part
@@ -138,10 +139,10 @@ class _Builder:
         decoder.resolve(signal)
         return Stage(step.name, step.kind, lambda frame: decoder.decode(frame.data, frame), captured, part)
 
-    def _engine(self, step: Step, signal: Signal, since: list[Step]) -> Stage:
+    def _engine(self, step: Step, signal: Signal, captured: Signal, since: list[Step]) -> Stage:
         folder = (step.node.entries or {})["model"].node.mark.folder
         model = open_model(step.config.model, folder, step.name)
-        compare_recipe(model, signal, since, self.problems)
+        compare_recipe(model, captured, signal, since, self.problems)
         labels = read_labels(step.config.labels) if step.config.labels is not None else model.labels
         engine = self._open_engine(step, model)
         stage = EngineStage(engine, model.name, signal, labels)
@@ -178,6 +179,13 @@ def _show_captured(action: Action, captured: Signal) -> None:
     resolve_action: Callable[[Signal], None] | None = getattr(action, "resolve", None)
     if resolve_action:
         resolve_action(captured)
+
+
+def _check_labels(step: Step, known: tuple[str, ...]) -> None:
+    """The ``labels`` that an action waits for must be some that the decoder can report."""
+    for label in getattr(step.config, "labels", ()):
+        if known and label not in known:
+            raise CapabilityError(f"labels: {registry.unknown('label', label, list(known))}")
 
 
 def _fused(stages: list[Stage], steps: Sequence[Step], first: Signal) -> list[Stage]:

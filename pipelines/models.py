@@ -45,6 +45,14 @@ class ModelInput(Config, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
 
 
+class Source(Config, frozen=True, kw_only=True):
+    """What the preprocessing must start from: the sensor's signal, where a model is right for that alone."""
+
+    kind: Text
+    rate_hz: float | None = None
+    channels: tuple[str, ...] = ()
+
+
 class Training(Config, frozen=True, kw_only=True):
     """Where a model comes from."""
 
@@ -65,6 +73,8 @@ class Score(Config, frozen=True, kw_only=True):
     measured: Literal["here", "board", "modelled", "quoted"]
     samples: Positive | None = None
     command: str | None = None
+    source: str | None = None
+    """Whose model it is, or who says so, where it is not ours."""
 
 
 class Manifest(Config, frozen=True, kw_only=True):
@@ -75,6 +85,7 @@ class Manifest(Config, frozen=True, kw_only=True):
     files: tuple[ModelFile, ...]
     labels: tuple[str, ...] | InputPath
     input: ModelInput
+    source: Source | None = None
     preprocess: tuple[Step, ...]
     training: Training
     accuracy: tuple[Score, ...] = ()

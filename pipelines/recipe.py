@@ -8,16 +8,17 @@ from pipelines import registry
 from pipelines.config.schema import Config, Step
 from pipelines.core import Signal
 from pipelines.errors import Problem, SignalMismatch
-from pipelines.models import Model, ModelInput
+from pipelines.models import Model, ModelInput, Source
 
 
-def compare_recipe(model: Model, signal: Signal, steps: list[Step], problems: list[Problem]) -> None:
+def compare_recipe(model: Model, captured: Signal, signal: Signal, steps: list[Step], problems: list[Problem]) -> None:
     """Compare the steps before an engine with its model's manifest, option by option.
 
     Options that a transform names in its ``free`` set (a window's hop) do not change what the model sees and are free.
 
     Args:
         model: whose manifest counts; a bare file has none, and anything goes.
+        captured: what the preprocessing starts from.
         signal: what arrives at the engine.
         steps: the transforms since the sensor, or since the decoder before in a cascade.
         problems: gets one problem for every option that differs.
@@ -27,6 +28,7 @@ def compare_recipe(model: Model, signal: Signal, steps: list[Step], problems: li
     """
     if model.manifest is None:
         return
+    _compare_source(captured, model.manifest.source, model.name)
     wanted = model.manifest.preprocess
     if [step.name for step in steps] != [step.name for step in wanted]:
         raise SignalMismatch(
@@ -71,6 +73,17 @@ def _shown(value: object) -> str:
     if isinstance(value, tuple | Config):
         return msgspec.json.encode(value, enc_hook=str).decode()
     return "no value" if value is None else str(value)
+
+
+def _compare_source(captured: Signal, wanted: Source | None, model: str) -> None:
+    if wanted is None:
+        return
+    rate = wanted.rate_hz is None or captured.rate_hz == wanted.rate_hz
+    if captured.kind != wanted.kind or not rate or (wanted.channels and captured.channels != wanted.channels):
+        at = f" at {wanted.rate_hz:g} Hz" if wanted.rate_hz else ""
+        named = f" ({' '.join(wanted.channels)})" if wanted.channels else ""
+        raise SignalMismatch(captured, f"{wanted.kind}{at}{named}, on which model {model} was trained",
+                             "correct the sensor")  # fmt: skip
 
 
 def _compare_signal(signal: Signal, wanted: ModelInput, model: str) -> None:

@@ -117,6 +117,7 @@ class Pipeline:
             self.emit(Ended(reason, self.frames, self.results))
 
     def _handler(self, name: str, action: Action, stack: ExitStack) -> Callable[[Result], None]:
+        action.start()
         if not action.background:
             return action.handle
         worker = Worker(name, action, self.emit, live=self.graph.sensor.live)

@@ -87,6 +87,8 @@ class ListAction:
         self.results: list[Result] = []
         self.closed = False
 
+    def start(self) -> None: ...
+
     def handle(self, result: Result) -> None:
         self.results.append(result)
 

@@ -106,21 +106,33 @@ def _earlier(path: Path) -> dict[str, Any]:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         medians = {_key(row): float(row["p50_ms"] or 0) for row in report["stages"]}
-        return {"machine": report["machine"], "stages": medians}
+        return {key: report[key] for key in ("title", "machine", "engines")} | {"stages": medians}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
-            f"{path} is not the output of eiq-demo bench --json ({error!r}); make one with --json > {path}"
+            f"{path} is not the output of eiq-demo bench --json; make one with eiq-demo bench … --json > {path}"
         ) from error
+
+
+_SAME = {"title": "another demo", "machine": "another machine", "engines": "another model or engine"}
 
 
 def _ratios(report: dict[str, Any], earlier: dict[str, Any]) -> Iterator[str]:
     yield "medians, now against earlier:"
-    if earlier["machine"] != report["machine"]:
-        yield f"  earlier was another machine ({earlier['machine']}): the ratios say nothing about the software"
+    for key, what in (
+        ("title", "another demo"),
+        ("machine", "another machine"),
+        ("engines", "another model or engine"),
+    ):
+        if earlier[key] != report[key]:
+            yield f"  earlier was {what} ({_text(earlier[key])}): the ratios compare that too"
     for row in report["stages"]:
         before, now = earlier["stages"].get(_key(row)), row["p50_ms"]
         if before and now:
             yield f"  {_key(row):<24} {before:9.3f} ms -> {now:9.3f} ms   x {now / before:.2f}"
+
+
+def _text(value: Any) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _key(row: dict[str, Any]) -> str:

@@ -49,17 +49,13 @@ def _section(title: str, checks: dict[str, Callable[[], str]]) -> int:
 
 
 def _tflite() -> str:
-    from contextlib import ExitStack
+    from pipelines.engines.tflite import Tflite
+    from pipelines.models import open_model
 
-    from hal.sim.target import Sim
-    from pipelines.config.demo import load_demo
-    from pipelines.graph import resolve
-    from pipelines.resources import bundled
-
-    # the proof is a model that loads, with the engine and kernels that it really gets
-    with ExitStack() as stack:
-        graphs = resolve(load_demo(str(bundled() / "configs/kws.yaml"), Sim()), Sim(), stack)
-        return graphs[0].engines[0][1].description
+    # the proof is a model that loads, with the kernels that it really gets
+    engine = Tflite(Tflite.Config(model="kws"), open_model("kws", Path.cwd()).path)
+    engine.close()
+    return engine.description
 
 
 def _opencv() -> str:

@@ -43,7 +43,7 @@ def run(
     eiq-demo run kws.yaml
     eiq-demo run kws.yaml --live --seconds 60
     eiq-demo run cifar10.yaml --input holiday.jpg
-    eiq-demo run kws.yaml --fast --json | jq .label
+    eiq-demo run kws.yaml --fast --json | jq 'select(.event == "result").label'
     """
     from apps.cli.display import Display, JsonLines
     from pipelines.graph import stage_order

@@ -29,6 +29,9 @@ class Console:
     def __init__(self, config: Config, target: Target) -> None:
         pass
 
+    def start(self) -> None:
+        """Nothing to do."""
+
     def handle(self, result: Result) -> None:
         """Print the result. Raises OutputError, where standard output is a file on a full disk, and BrokenPipeError."""
         out = sys.stdout

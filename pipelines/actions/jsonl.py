@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +23,8 @@ class Jsonl:
 
     A run writes a file of its own, so that the same recording gives the same bytes, and loses nothing of an earlier
     run: a file that is in the way is renamed, ``kws.jsonl`` to ``kws.1.jsonl``, ``kws.2.jsonl``, … Pipelines of one run
-    that name the same file share it. The file is made at the first result; building the action looks whether it can
-    be, and touches nothing.
+    that name the same file must all append. The file is made when a run starts, also one that finds nothing; building
+    the action looks whether it can be, and touches nothing.
     """
 
     class Config(Base, frozen=True, kw_only=True):
@@ -45,19 +47,30 @@ class Jsonl:
         if self._path.is_file() and not self._append:
             check_folder(self._path.parent, "jsonl.path")  # the earlier file is renamed there
 
+    def start(self) -> None:
+        """Make the file. Raises OutputError."""
+        with self._refusals():
+            self._file = _open(self._path, self._append)
+
     def handle(self, result: Result) -> None:
         """Write one line. Raises OutputError, with the lines written before whole."""
+        if self._file is None:
+            self.start()
         line = json.dumps(record(result), ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        try:
-            if self._file is None:
-                self._file = _open(self._path, self._append)
+        with self._refusals():
+            assert self._file is not None  # start() has opened it
             _write(self._file, line)
+        self._lines += 1
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise OutputError(
                 f"cannot write to {self._path} ({error.strerror}); the {self._lines} results before are in it, "
                 "make room or change jsonl.path"
             ) from error
-        self._lines += 1
 
     def close(self) -> None:
         """May be called twice."""

@@ -55,6 +55,9 @@ class Led:
         self._until = 0.0
         self._error: Exception | None = None
 
+    def start(self) -> None:
+        """Nothing to do."""
+
     def handle(self, result: Result) -> None:
         """Light up, if the label is one of those. Raises DeviceError, also one that switching off met before."""
         if self._labels and result.label not in self._labels:

@@ -57,6 +57,9 @@ class Snapshot:
         """Takes the captured signal: its kind says how to write it. Called once, before handle."""
         self._suffix, self._encode = _format(signal, self._config.picture)
 
+    def start(self) -> None:
+        """Nothing to do."""
+
     def handle(self, result: Result) -> None:
         """Write the result's frame. Raises OutputError, with the files written before whole."""
         frame = result.source

@@ -59,19 +59,22 @@ class Threshold:
         signal = part_of(signal, self._config.output)
         if None in signal.shape:
             raise SignalMismatch(signal, "a fixed number of values", "add a window before this step")
-        self._index = self._place(signal, math.prod(size for size in signal.shape if size is not None))
-        self._scored = bool(signal.channels)
-        class_label = signal.channels[self._index] if self._scored else None
+        size = math.prod(size for size in signal.shape if size is not None)
+        names = signal.channels if len(signal.channels) == size else ()  # of a window they name the axes alone
+        self._index = self._place(signal, names, size)
+        self._scored = signal.kind == "scores" and bool(names)
+        class_label = names[self._index] if names else None
         self._label = self._config.label or class_label or ("above" if self._config.above is not None else "below")
+        self.labels = (self._label, *([self._config.cleared] if self._config.cleared else []))
 
-    def _place(self, signal: Signal, size: int) -> int:
+    def _place(self, signal: Signal, names: tuple[str, ...], size: int) -> int:
         match self._config.of:
             case None if size == 1:
                 return 0
             case None:
                 raise SignalMismatch(f"{signal}, {size} values", "one value", "say which with the key of")
             case str(label):
-                return index_of(label, "of", signal.channels)
+                return index_of(label, "of", names)
             case index if index < size:
                 return index
             case index:

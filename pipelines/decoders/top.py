@@ -59,6 +59,7 @@ class Top:
             )
         ignored = {index_of(label, "ignore", signal.channels) for label in self._config.ignore}
         self._labels = signal.channels
+        self.labels = tuple(label for label in signal.channels if label not in self._config.ignore)
         self._classes = np.array([i for i in range(len(self._labels)) if i not in ignored], np.intp)
         self._scores = np.empty(len(self._classes), np.float32)
 

@@ -95,3 +95,13 @@ def test_the_plug_in_of_the_docs_is_one() -> None:
     assert invert.resolve(IMAGE) == IMAGE
     (frame,) = invert.process(picture(5))
     assert frame.array[0, 0, 0] == 250
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/demos.md"], ids=lambda page: page.name)
+def test_the_printed_mistakes_are_told_as_printed(page: Path, tmp_path: Path) -> None:
+    demo = blocks(page, "yaml")[0]
+    (tmp_path / "my.yaml").write_text(demo.replace("mels: 40", "mel: 40").replace("model: kws", "model: kwz"))
+    done = subprocess.run([sys.executable, "-m", "apps.cli", "check", "my.yaml"], cwd=tmp_path, capture_output=True,
+                          text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr in page.read_text()

@@ -17,7 +17,7 @@ CIFARNET = """
 sensor: {{camera: {{file: {data}/nxp_eiq/ship.bmp}}}}
 preprocess:
   - resize: {{width_px: 32, height_px: 32}}
-  - scale: {{from: [0, 255], to: [0, 1]}}
+  - scale: {{from: [0, 256], to: [-1, 1]}}
 engine: {{model: {data}/nxp_eiq/cifarnet_quant_int8.tflite, labels: {cifar10}}}
 postprocess: [top]
 """

@@ -71,6 +71,14 @@ def test_what_does_not_fit_is_told_at_its_step(tmp_path: Path, old: str, new: st
 
 
 @needs_models
+@pytest.mark.parametrize("step", ["top", "threshold: {above: 0.5, of: ship}"])
+def test_an_action_that_waits_for_a_label_that_never_comes_is_refused(tmp_path: Path, step: str) -> None:
+    text = DEMO.replace("[top]", f"[{step}]") + f"actions: [snapshot: {{folder: {tmp_path}, labels: [shipp]}}]\n"
+    (problem,) = problems(tmp_path, text)
+    assert "actions[0].snapshot: labels: unknown label 'shipp'; did you mean \"ship\"?" in problem
+
+
+@needs_models
 def test_two_inputs_are_wanted_where_a_fork_gives_two(tmp_path: Path) -> None:
     text = DEMO.replace("engine:", "  - fork: {branches: [[], []]}\nengine:")
     (problem,) = problems(tmp_path, text)

@@ -18,11 +18,13 @@ title: T
 files: []
 labels: [a, b]
 input: {kind: features, shape: [49, 10], rate_hz: 50}
+source: {kind: audio, rate_hz: 16000}
 preprocess:
   - window: {length_ms: 1000, hop_ms: 100}
   - mfcc: {window_ms: 30, hop_ms: 20, mels: 40, fmin_hz: 0, fmax_hz: 4000, coefficients: 10}
 training: {data: d, licence: l}
 """
+AUDIO = Signal((None,), "float32", 16000.0, "audio")
 SIGNAL = Signal((49, 10), "float32", 50.0, "features")
 
 
@@ -46,7 +48,7 @@ def steps(text: str) -> list[Step]:
 
 def compare(text: str, signal: Signal = SIGNAL) -> list[str]:
     problems: list[Problem] = []
-    compare_recipe(model(), signal, steps(text), problems)
+    compare_recipe(model(), AUDIO, signal, steps(text), problems)
     return [str(problem) for problem in problems]
 
 
@@ -80,5 +82,13 @@ def test_another_rate_is_refused() -> None:
 
 def test_a_model_without_a_manifest_takes_anything() -> None:
     problems: list[Problem] = []
-    compare_recipe(Model("m", "tflite", Path("m"), ()), SIGNAL, steps("- scale: {from: [0, 1], to: [0, 2]}"), problems)
+    compare_recipe(
+        Model("m", "tflite", Path("m"), ()), AUDIO, SIGNAL, steps("- scale: {from: [0, 1], to: [0, 2]}"), problems
+    )
     assert problems == []
+
+
+@pytest.mark.parametrize("captured", [AUDIO.but(rate_hz=44100.0), AUDIO.but(kind="motion")])
+def test_another_source_is_refused_even_where_the_features_look_alike(captured: Signal) -> None:
+    with pytest.raises(SignalMismatch, match="expected audio at 16000 Hz, on which model tiny was trained"):
+        compare_recipe(model(), captured, SIGNAL, [], [])

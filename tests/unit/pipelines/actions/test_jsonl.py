@@ -58,6 +58,14 @@ def test_an_earlier_file_is_renamed(target: Any, tmp_path: Path) -> None:
     assert times == {"x.1.jsonl": 1, "x.2.jsonl": 2, "x.jsonl": 3}
 
 
+def test_a_run_that_finds_nothing_leaves_a_file_of_its_own(target: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("old\n")
+    action = build(target, tmp_path / "x.jsonl")
+    action.start()
+    action.close()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x.1.jsonl": "old\n", "x.jsonl": ""}
+
+
 def test_an_empty_file_need_not_be_kept(target: Any, tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").touch()
     write(target, tmp_path / "x.jsonl", YES)

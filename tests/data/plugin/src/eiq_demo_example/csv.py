@@ -22,6 +22,9 @@ class Csv:
     def __init__(self, config: Config, target: Target) -> None:
         self._path = Path(config.path)
 
+    def start(self) -> None:
+        """The file is opened for each line."""
+
     def handle(self, result: Result) -> None:
         """One line."""
         with self._path.open("a", encoding="utf-8") as file:
