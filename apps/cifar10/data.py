@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.errors import DataError
+
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 Images = npt.NDArray[np.uint8]  # [N, 32, 32, 3], RGB
@@ -32,12 +34,12 @@ def load(path: Path, split: str) -> tuple[Images, Labels]:
     root = path / split if (path / split).is_dir() else path
     files = [(file, index) for index, name in enumerate(LABELS) for file in sorted((root / name).glob("*.png"))]
     if not files:
-        raise FileNotFoundError(f"no <class>/*.png under {root}; expected the folders {', '.join(LABELS)}")
+        raise DataError(f"no <class>/*.png under {root}; expected the folders {', '.join(LABELS)}")
     images = np.empty((len(files), 32, 32, 3), np.uint8)
     for row, (file, _) in enumerate(files):
         picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
         if picture is None or picture.shape != (32, 32, 3):
-            raise ValueError(f"{file} is not a picture of 32x32 pixels")
+            raise DataError(f"{file} is not a picture of 32x32 pixels")
         images[row] = picture[..., ::-1]
     return images, np.array([index for _, index in files], np.int64)
 

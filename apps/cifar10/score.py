@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from apps.cifar10.data import LABELS, Images, Labels, load
+from apps.script import run as run_script
 
 KERNELS = {"default": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
 
@@ -70,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

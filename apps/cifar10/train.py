@@ -28,6 +28,8 @@ import numpy as np
 
 from apps.cifar10 import nets
 from apps.cifar10.data import Images, Labels, augment, hold_out, load
+from apps.script import need_for_training
+from apps.script import run as run_script
 
 BATCH = 128
 TEMPERATURE = 4.0
@@ -202,9 +204,10 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Train teacher and student, then export."""
+    args = arguments()
+    need_for_training("torch", "tensorflow")
     import torch
 
-    args = arguments()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     args.work.mkdir(parents=True, exist_ok=True)
@@ -224,4 +227,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

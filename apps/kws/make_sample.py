@@ -19,6 +19,8 @@ from apps.kws import synthesis
 from apps.kws.pictures import KEYWORDS, RATE
 from apps.kws.stream import LATEST_S
 from apps.kws.synthesis import Audio, Utterance
+from apps.script import run as run_script
+from pipelines.errors import DataError
 
 WORDS_SPOKEN = 6
 OTHERS = (
@@ -88,7 +90,7 @@ def search(last: int, config: str) -> int:
     """The first seed from 1 to ``last`` on whose recording the model is right; tells of the others.
 
     Raises:
-        LookupError: it is right on none.
+        DataError: it is right on none.
     """
     from apps.kws.score import run_config, write_wav
 
@@ -100,7 +102,7 @@ def search(last: int, config: str) -> int:
             print(f"seed {seed}: {len(audio) / RATE:.1f} s, {'; '.join(wrong) or 'right'}", flush=True)
             if not wrong and len(audio) < 20 * RATE:
                 return seed
-    raise LookupError(f"the model is right on none of the {last} recordings")
+    raise DataError(f"the model is right on none of the {last} recordings")
 
 
 def main() -> None:
@@ -124,4 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 
 from apps.kws import stream
 from apps.kws.pictures import LABELS, RATE, Bank, pixels_of_audio
+from apps.script import run as run_script
 from pipelines import registry
 from pipelines.config.demo import Overrides, load_demo
 from pipelines.core import Event, Frame, Result, Signal, Transform
 from pipelines.engine_stage import EngineStage
+from pipelines.errors import DataError
 from pipelines.graph import resolve
 from pipelines.models import open_model
 from pipelines.run import run
@@ -45,14 +47,14 @@ def read_clips(folder: Path, limit: int | None = None) -> Clips:
     """All clips (or the first ``limit`` a class, by name), shorter ones filled up with silence at their end.
 
     Raises:
-        FileNotFoundError: a class has no clips there.
+        DataError: a class has no clips there.
     """
     audio: list[Audio] = []
     labels: list[int] = []
     for index, label in enumerate(LABELS):
         paths = sorted([*folder.glob(f"{label}/*.wav"), *folder.glob(f"_{label}_/*.wav")])[:limit]
         if not paths:
-            raise FileNotFoundError(f"{folder} has no clips of {label!r}; expected {folder}/{label}/*.wav")
+            raise DataError(f"{folder} has no clips of {label!r}; expected {folder}/{label}/*.wav")
         audio += [_read(path) for path in paths]
         labels += [index] * len(paths)
     return Clips(audio, np.array(labels))
@@ -61,7 +63,7 @@ def read_clips(folder: Path, limit: int | None = None) -> Clips:
 def _read(path: Path) -> Audio:
     with wave.open(str(path)) as file:
         if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
-            raise ValueError(f"{path} is not 16 kHz mono s16")
+            raise DataError(f"{path} is not 16 kHz mono s16")
         samples = np.frombuffer(file.readframes(RATE), "<i2").astype(np.float32) / 32768
     return np.pad(samples, (0, RATE - len(samples)))
 
@@ -84,7 +86,7 @@ def score_clips(clips: Clips, model: str) -> dict[str, Any]:
 def _scores(clips: Clips, reference: str) -> Iterator[Audio]:
     model = open_model(reference, Path.cwd())
     if model.manifest is None:
-        raise ValueError(f"{reference} has no manifest, so its preprocessing is not known")
+        raise DataError(f"{reference} has no manifest, so its preprocessing is not known")
     signal = Signal((None,), "float32", RATE, "audio")
     chain: list[Transform] = []
     for step in model.manifest.preprocess:
@@ -174,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

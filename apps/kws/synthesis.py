@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.kws.pictures import KEYWORDS, LABELS, RATE, ROWS, SILENCE, UNKNOWN, Bank, pixels_of_audio
+from pipelines.errors import MissingDependency
 
 Audio = NDArray[np.float32]
 
@@ -69,10 +70,6 @@ SENTENCES = (
 )
 
 
-class MissingEspeak(RuntimeError):
-    """espeak-ng is not installed."""
-
-
 @dataclass(frozen=True)
 class Utterance:
     """What is spoken and how.
@@ -101,10 +98,10 @@ def speak(utterance: Utterance) -> Audio:
     """The utterance at 16 kHz, quiet ends trimmed.
 
     Raises:
-        MissingEspeak: espeak-ng is not on the PATH.
+        MissingDependency: espeak-ng is not on the PATH.
     """
     if shutil.which("espeak-ng") is None:
-        raise MissingEspeak(
+        raise MissingDependency(
             "espeak-ng is not installed; it speaks part of the training data: apt-get install espeak-ng"
         )
     command = ["espeak-ng", "-v", utterance.voice, "-s", str(utterance.speed)]

@@ -25,6 +25,8 @@ import numpy as np
 from apps.kws import network, synthesis
 from apps.kws.augment import Augmenter, Recipe
 from apps.kws.pictures import LABELS, SILENCE, UNKNOWN, Bank, Floats, Integers, Pixels, features_of_pictures, load
+from apps.script import need_for_training
+from apps.script import run as run_script
 
 BATCH = 128
 SPOKEN_WORDS, SPOKEN_SENTENCES, NOISES, BABBLES = 500, 400, 1500, 400
@@ -218,6 +220,7 @@ def main() -> None:
         "--resume", action="store_true", help="go on from the last finished epoch (settling begins anew)"
     )
     options = parser.parse_args()
+    need_for_training("tensorflow", "keras")
 
     import keras
     import tensorflow as tf
@@ -232,4 +235,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

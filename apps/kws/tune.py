@@ -15,6 +15,7 @@ import numpy as np
 
 from apps.kws import stream, synthesis
 from apps.kws.pictures import FRAMES, LABELS, ROWS, Bank, Floats, load, mfcc
+from apps.script import run as run_script
 from pipelines.core import Frame, Signal
 from pipelines.decoders.top import Top
 from pipelines.engines.tflite import Tflite
@@ -74,4 +75,4 @@ def _tuning_bank(data: Path, rng: np.random.Generator) -> Bank:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from apps.cifar10.data import LABELS, hold_out, load
+from pipelines.errors import DataError
 
 
 def test_hold_out_is_a_partition_and_repeats():
@@ -27,7 +28,7 @@ def test_load_reads_class_folders_as_rgb(tmp_path):
 
 
 def test_load_says_what_is_missing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected the folders airplane"):
+    with pytest.raises(DataError, match="expected the folders airplane"):
         load(tmp_path, "test")
 
 

@@ -26,11 +26,15 @@ def test_manifest_names_this_very_file():
     assert entry["sha256"] == hashlib.sha256(flat).hexdigest()
 
 
-def test_model_fits_and_beats_resnet8():
+def test_model_fits():
     assert MODEL.stat().st_size <= 100_000
-    ours, quoted = manifest()["accuracy"]
+
+
+def test_manifest_claims_to_beat_resnet8():
+    ours, *others = manifest()["accuracy"]
+    (resnet8,) = [other for other in others if "ResNet-8" in other["data"]]
     assert (ours["metric"], ours["samples"], ours["measured"]) == ("top-1", 10_000, "here")
-    assert ours["value"] > quoted["value"]
+    assert ours["value"] > resnet8["value"]
 
 
 def test_labels_are_those_the_model_was_trained_with():

@@ -49,7 +49,7 @@ def test_the_file_is_the_manifests_and_small_enough():
     assert manifest.labels == LABELS
 
 
-def test_the_manifests_accuracy_is_over_the_bar_and_of_all_clips():
+def test_the_manifest_claims_an_accuracy_over_the_bar_of_all_clips():
     measured = [score for score in read_manifest(MODEL / "manifest.yaml").accuracy if score.measured == "here"]
     top1 = next(score for score in measured if score.metric == "top-1")
     assert top1.value >= 0.94

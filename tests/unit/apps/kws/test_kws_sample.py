@@ -14,6 +14,7 @@ from apps.kws import synthesis
 from apps.kws.make_sample import Said, complaints, compose
 from apps.kws.pictures import LABELS, RATE, SILENCE, UNKNOWN
 from apps.kws.train import stored_input
+from pipelines.errors import MissingDependency
 
 SAMPLE = Path(__file__).parents[4] / "samples" / "kws.wav"
 
@@ -74,7 +75,7 @@ def test_noise_is_silence_of_many_levels():
 
 def test_a_missing_espeak_is_one_clear_sentence(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(synthesis.MissingEspeak, match="apt-get install espeak-ng"):
+    with pytest.raises(MissingDependency, match="apt-get install espeak-ng"):
         synthesis.speak(synthesis.Utterance("yes", "en-us+f1"))
 
 

@@ -1,0 +1,26 @@
+"""What the scripts beside the command line share: a user's mistake is one sentence here too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from pipelines.errors import EiqError
+from pipelines.optional import require
+
+TRAIN = "pip install 'eiq-demo[train]'"
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script's main; an EiqError becomes its sentence and exit code."""
+    try:
+        main()
+    except EiqError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def need_for_training(*modules: str) -> None:
+    """Raises MissingDependency where one of the frameworks is not installed."""
+    for module in modules:
+        require(module, purpose="training", install=TRAIN)
