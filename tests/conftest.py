@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from pipelines.engines.tflite import Tflite
+
+# `make test` is a gate: the same examples each time. To hunt for new ones: HYPOTHESIS_PROFILE=hunt .venv/bin/pytest,
+# or, with so many mutations of YAML, EIQ_FUZZ=50000 .venv/bin/pytest tests/integration/test_check_fuzz.py
+settings.register_profile("gate", derandomize=True, deadline=None)
+settings.register_profile("hunt", derandomize=False, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hunt" if "EIQ_FUZZ" in os.environ else "gate"))
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import wave
@@ -84,6 +85,18 @@ def eiq_demo(*arguments: str | Path, cwd: Path | None = None, **environment: str
         timeout=60,
         check=False,
     )
+
+
+def interruptible(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start it with its output in pipes, for a test that sends SIGINT, also where the tests themselves ignore that.
+
+    A background job of a script ignores it, and so would what it starts. Only a handler becomes the default on exec.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def in_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -370,12 +370,11 @@ def test_two_pipelines_may_add_to_one_file(colours: Path) -> None:
 
 
 def test_a_place_that_nobody_may_write_to(colours: Path) -> None:
-    # root may write everywhere, except where there is nothing to write to
     colours.write_text(f"{colours.read_text()}actions: [jsonl: {{path: /proc/out.jsonl}}]\n")
-    done = demos.eiq_demo("run", colours)
-    assert done.returncode in (1, 2)
-    demos.says(done.stderr, ["/proc"])
-    assert "cannot" in done.stderr
+    if os.geteuid() == 0:  # root may write everywhere, so that only trying tells
+        refused("run", colours, code=1, says=["cannot write to /proc/out.jsonl (No such file or directory)"])
+    else:
+        refused("run", colours, code=2, says=["/proc cannot be written to; change its permissions or jsonl.path"])
 
 
 def test_a_full_disk_is_told_and_the_run_fails(colours: Path) -> None:

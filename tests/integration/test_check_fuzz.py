@@ -217,14 +217,15 @@ def _slice(draw: st.DrawFn, data: bytes) -> tuple[int, int]:
 MUTATIONS = (_other_value, _other_value, _other_value, _flip, _delete, _double, _swap_lines, _splice)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+# seeds are the profile's, see conftest.py
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(text=mutated())
 def test_no_mutation_makes_a_traceback(folder: Path, text: bytes) -> None:
     says_what_it_means(folder, text)
 
 
 @pytest.mark.slow
-@settings(max_examples=int(os.environ.get("EIQ_FUZZ", "2000")), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=int(os.environ.get("EIQ_FUZZ", "2000")), suppress_health_check=list(HealthCheck))
 @given(text=mutated())
 def test_no_mutation_makes_a_traceback_ever(folder: Path, text: bytes) -> None:
     says_what_it_means(folder, text)

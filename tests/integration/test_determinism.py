@@ -9,7 +9,7 @@ import demos
 import numpy as np
 import pytest
 
-from pipelines.resources import bundled, manifests
+from pipelines.resources import bundled
 
 SPEECH = """\
 sensor: {{microphone: {{file: speech.wav}}}}
@@ -82,13 +82,24 @@ def test_another_recording_does_not(speech: Path, once: bytes, shared_data: Path
     assert written(speech / "speech.yaml", tmp_path / "run", "--fast", "--input", other) != once
 
 
-@pytest.mark.parametrize("name", ["kws", "cifar10"])
-def test_bundled_demos_too(name: str, tmp_path: Path) -> None:
-    config = bundled() / f"configs/{name}.yaml"
-    if name not in manifests():
-        pytest.skip(f"needs the bundled model {name}, which is not there yet")
-    copy = tmp_path / "copy.yaml"  # the demo with one more action
-    copy.write_text(config.read_text().replace("actions:\n", "actions:\n  - jsonl: {path: out.jsonl}\n"))
+def shipped(name: str, folder: Path) -> Path:
+    """A bundled demo, on its own recording or pictures, with one more action."""
+    copy = folder / "copy.yaml"
+    config = (bundled() / f"configs/{name}.yaml").read_text()
+    copy.write_text(config.replace("actions:\n", "actions:\n  - jsonl: {path: out.jsonl}\n"))
+    return copy
+
+
+@pytest.mark.parametrize(("name", "results"), [("kws", 6), ("cifar10", 10)])
+def test_bundled_demos_too(name: str, results: int, tmp_path: Path) -> None:
+    copy = shipped(name, tmp_path)
     first = written(copy, tmp_path / "one", "--fast", PYTHONHASHSEED="0")
-    assert first
+    assert len(first.splitlines()) == results
     assert written(copy, tmp_path / "two", "--fast", PYTHONHASHSEED="7") == first
+
+
+def test_the_bundled_recording_at_its_own_pace_too(tmp_path: Path) -> None:
+    copy = shipped("kws", tmp_path)
+    first = written(copy, tmp_path / "fast", "--fast", "--seconds", "3", PYTHONHASHSEED="0")
+    assert len(first.splitlines()) == 2  # two words are in its first 3 s
+    assert written(copy, tmp_path / "realtime", "--realtime", "--seconds", "3", PYTHONHASHSEED="7") == first

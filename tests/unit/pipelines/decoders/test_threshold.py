@@ -8,6 +8,7 @@ from pipelines.decoders.threshold import Threshold
 from pipelines.errors import ModelError, SignalMismatch
 
 DISTANCE = Signal((1,), "float32", None, "scores")
+WINDOW = Signal((4, 2), "float32", 100.0, "motion", ("ax_g", "ay_g"))  # the channels name the last axis only
 SCORES = Signal((2,), "float32", None, "scores", ("quiet", "person"))
 
 
@@ -58,6 +59,20 @@ def test_a_class_has_its_label_and_score() -> None:
         assert (result.label, result.value, result.score) == ("person", 0.75, 0.75)
 
 
+def test_a_value_that_no_channel_names_is_taken_by_its_index() -> None:
+    decoder = threshold(WINDOW, above=3, of=3)
+    values = np.array([[9, 9], [9, 4], [9, 9], [9, 9]], np.float32)  # the fourth is 4
+    (result,) = decoder.decode(values, Frame(np.zeros(1), 0, 0))
+    assert (result.label, result.value, result.score) == ("above", 4.0, 1.0)
+
+
+def test_a_channel_names_a_value_where_each_has_one() -> None:
+    (result,) = threshold(Signal((2,), "float32", 100.0, "motion", ("ax_g", "ay_g")), above=3, of="ay_g").decode(
+        np.array([9, 4], np.float32), Frame(np.zeros(1), 0, 0)
+    )
+    assert (result.label, result.value, result.score) == ("ay_g", 4.0, 1.0)
+
+
 def test_one_of_above_and_below() -> None:
     for config in ({}, {"above": 1.0, "below": 2.0}):
         with pytest.raises(ValueError, match="expected one of above and below"):
@@ -69,6 +84,8 @@ def test_one_of_above_and_below() -> None:
     [
         (SCORES, {}, "2 values, expected one value; say which with the key of"),
         (SCORES, {"of": 2}, "got of: 2, expected 0 to 1"),
+        (WINDOW, {"of": 8}, "got of: 8, expected 0 to 7"),
+        (WINDOW, {"of": "ay_g"}, "of: 'ay_g'"),
         (SCORES, {"of": "persona"}, 'did you mean "person"?'),
         (Signal((None,), "float32", 16000, "audio"), {}, "expected a fixed number of values"),
     ],

@@ -13,7 +13,6 @@ from pipelines.core import Frame, Signal
 from pipelines.transforms.log_mel import LogMel
 from pipelines.transforms.mfcc import Mfcc
 
-DATA = Path(__file__).resolve().parents[4].parent / "shared" / "data"
 WORDS = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown"]
 SECOND = Signal((16000,), "float32", 16000.0, "audio")
 
@@ -25,17 +24,11 @@ def audio(path: Path) -> np.ndarray:
     return np.pad(pcm, (0, 16000 - len(pcm))).astype(np.float32) / 32768
 
 
-def needed(path: Path) -> Path:
-    if not path.exists():
-        pytest.skip(f"{path} is not there")
-    return path
-
-
 @pytest.fixture
-def ds_cnn() -> Any:
+def ds_cnn(shared_data: Path) -> Any:
     """NXP's DS-CNN with its recipe: audio to scores."""
     litert = pytest.importorskip("ai_edge_litert.interpreter")
-    interpreter = litert.Interpreter(str(needed(DATA / "nxp_eiq" / "ds_cnn_s.tflite")))
+    interpreter = litert.Interpreter(str(shared_data / "nxp_eiq" / "ds_cnn_s.tflite"))
     interpreter.allocate_tensors()
     mfcc = Mfcc(Mfcc.Config(window_ms=40, hop_ms=20, spectrum="magnitude", fmin_hz=20, fmax_hz=4000))
     assert mfcc.resolve(SECOND).shape == (49, 10)
@@ -49,14 +42,14 @@ def ds_cnn() -> Any:
     return scores
 
 
-def test_nxps_model_hears_off(ds_cnn: Any) -> None:
-    scores = ds_cnn(audio(DATA / "nxp_eiq" / "off.wav"))
+def test_nxps_model_hears_off(ds_cnn: Any, shared_data: Path) -> None:
+    scores = ds_cnn(audio(shared_data / "nxp_eiq" / "off.wav"))
     assert WORDS[scores.argmax()] == "off"
     assert scores.max() == pytest.approx(0.996, abs=0.001)
 
 
-def test_nxps_model_hears_clips_of_the_test_split(ds_cnn: Any) -> None:
-    files = sorted(needed(DATA / "kws" / "wav").glob("*/*.wav"))
+def test_nxps_model_hears_clips_of_the_test_split(ds_cnn: Any, shared_data: Path) -> None:
+    files = sorted((shared_data / "kws" / "wav").glob("*/*.wav"))
     right = [WORDS[ds_cnn(audio(file)).argmax()] == file.parent.name.strip("_") for file in files]
     assert len(right) == 240
     assert np.mean(right) > 0.86  # its published 87.2 % is of the whole split
@@ -70,9 +63,9 @@ YES_BANDS = [
 ]  # fmt: skip
 
 
-def test_our_pictures_look_like_the_training_pictures() -> None:
+def test_our_pictures_look_like_the_training_pictures(shared_data: Path) -> None:
     """By the mean of each band over clips of one word: the training clips themselves are not at hand as audio."""
-    files = sorted(needed(DATA / "kws" / "wav").glob("yes/*.wav"))
+    files = sorted((shared_data / "kws" / "wav").glob("yes/*.wav"))
     step = LogMel(LogMel.Config(window_ms=30, hop_ms=10, fmax_hz=4000))
     assert step.resolve(SECOND).shape == (98, 40)
     ours = np.mean([step.process(Frame(audio(file), 0.0, 0))[0].array.mean(axis=0) for file in files], axis=0)
