@@ -1,0 +1,58 @@
+"""Several inputs, outputs and pipelines, from YAML through a real engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import demos
+import pytest
+from click.testing import CliRunner
+
+import tiny_models
+from apps.cli.main import main
+
+TWO = """
+sensor: {camera: {file: pictures}}
+preprocess:
+  - resize: {width_px: 1, height_px: 1}
+  - fork:
+      branches:
+        - [scale: {from: [0, 255], to: [0, 1]}]       # a
+        - [scale: {from: [0, 255], to: [1, 0]}]       # b: the negative
+engine: {model: two.tflite}
+postprocess:
+  - threshold: {above: 0.5, of: 0, output: %s, label: beyond}
+"""
+
+
+def results(folder: Path, text: str, *arguments: str) -> list[dict[str, object]]:
+    (folder / "demo.yaml").write_text(text)
+    done = CliRunner().invoke(main, ["run", str(folder / "demo.yaml"), "--json", *arguments])
+    assert done.exit_code == 0, done.stderr
+    return [line for line in map(json.loads, done.stdout.splitlines()) if line["event"] == "result"]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        pytest.param(0, [(2.0, 0.569)], id="a - b: only the red picture has its first channel beyond"),
+        pytest.param(1, [(0.0, 1.0)], id="a + b: always 1, reported once, when it first crosses"),
+    ],
+)
+def test_two_inputs_and_two_outputs(tmp_path: Path, output: int, expected: list[tuple[float, float]]) -> None:
+    demos.colours(tmp_path)
+    (tmp_path / "two.tflite").write_bytes(tiny_models.add_and_subtract("float32", (1, 3)))
+    found = results(tmp_path, TWO % output)
+    assert [(r["t"], round(float(str(r["value"])), 3)) for r in found] == expected
+
+
+def test_a_camera_and_a_microphone_at_once(tmp_path: Path) -> None:
+    parts = {"eyes": demos.colours(tmp_path), "ears": demos.loud(tmp_path)}
+    text = "pipelines:\n"
+    for name, path in parts.items():
+        lines = [line for line in path.read_text().splitlines() if not line.startswith("title")]
+        text += f"  {name}:\n" + "".join(f"    {line}\n" for line in lines)
+    found = results(tmp_path, text)
+    assert [r["label"] for r in found if r["pipeline"] == "eyes"] == ["blue", "green", "red"]
+    assert [(r["label"], r["t"]) for r in found if r["pipeline"] == "ears"] == [("loud", 0.11), ("quiet", 0.12)]
