@@ -32,13 +32,17 @@ def interpreter(model: Path, kernels: str = "default") -> Any:
     return opened
 
 
-def predictions(model: Path, images: Images, kernels: str = "default") -> Labels:
-    """Answer [N] of ``model`` for images [N, 32, 32, 3] uint8, quantised as its input says (real values are 0..1)."""
+def predictions(model: Path, images: Images, kernels: str = "default", *, pixels: bool = False) -> Labels:
+    """Answer [N] of ``model`` for images [N, 32, 32, 3] uint8, quantised as its input says (real values are 0..1).
+
+    ``pixels``: the int8 input is pixel - 128 whatever its scale says, as others' models have it.
+    """
     network = interpreter(model, kernels)
     enters, leaves = network.get_input_details()[0], network.get_output_details()[0]
     answers = np.empty(len(images), np.int64)
     for row, image in enumerate(images):
-        network.set_tensor(enters["index"], quantised(image, enters))
+        stored = (image[None].astype(np.int16) - 128).astype(np.int8) if pixels else quantised(image, enters)
+        network.set_tensor(enters["index"], stored)
         network.invoke()
         answers[row] = network.get_tensor(leaves["index"])[0].argmax()
     return answers
@@ -60,9 +64,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of <class>/*.png, or an .npz")
     parser.add_argument("--kernels", choices=list(KERNELS), default="default")
+    parser.add_argument("--pixels", action="store_true", help="the int8 input is pixel - 128, whatever its scale says")
     args = parser.parse_args()
     images, labels = load(args.data, "test")
-    right = predictions(args.model, images, args.kernels) == labels
+    right = predictions(args.model, images, args.kernels, pixels=args.pixels) == labels
     for index, name in enumerate(LABELS):
         mine = right[labels == index]
         if mine.size:
