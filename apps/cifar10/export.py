@@ -5,14 +5,13 @@ Weights are int8 per channel, activations int8, input and output int8; calibrati
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from apps.cifar10.data import Images
 from apps.cifar10.nets import BLOCKS, STEM, Weights
+from apps.int8 import to_int8
 
 
 def keras_model(weights: Weights) -> Any:
@@ -50,20 +49,9 @@ def _short(name: str) -> str:
     return name.removeprefix("block").replace("_", "")
 
 
-def to_int8(model: Any, calibration: Images) -> bytes:
+def quantised(model: Any, calibration: Images) -> bytes:
     """Quantise with ``calibration`` [N, 32, 32, 3] uint8 (it must hold a 0 and a 255) and return the flatbuffer."""
-    import tensorflow as tf
-
-    def pictures() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for picture in calibration:
-            yield [picture[None].astype(np.float32) / 255]
-
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = pictures
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    return to_int8(model, lambda: (picture[None].astype(np.float32) / 255 for picture in calibration))
 
 
 def macs(weights: Weights) -> int:

@@ -176,7 +176,7 @@ def write(student: Any, images: Images, watch: tuple[Images, Labels], out: Path)
     from apps.cifar10.score import predictions
 
     weights = nets.folded(student)
-    flat = export.to_int8(export.keras_model(weights), images[:: max(1, len(images) // 1000)])
+    flat = export.quantised(export.keras_model(weights), images[:: max(1, len(images) // 1000)])
     out.mkdir(parents=True, exist_ok=True)
     path = out / "model.tflite"
     path.write_bytes(flat)

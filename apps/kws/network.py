@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from apps.int8 import to_int8
 from apps.kws.pictures import COEFFICIENTS, FRAMES, LABELS, Floats
 
 WIDTH, BLOCKS = 72, 5
@@ -71,18 +72,7 @@ def quantised(model: Any, examples: Floats) -> bytes:
         model: what ``build`` returned, trained.
         examples: [N, 49, 10] MFCCs that span the activations' ranges.
     """
-    import tensorflow as tf
-
-    def representative() -> Iterable[list[Floats]]:
-        for example in examples:
-            yield [example[None, :, :, None]]
-
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    return slim(converter.convert())
+    return slim(to_int8(model, lambda: (example[None, :, :, None] for example in examples)))
 
 
 def slim(flatbuffer: bytes) -> bytes:
