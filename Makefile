@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-bsp lint types pytest bench format clean
+.PHONY: demo test test-bsp test-train lint types pytest bench format clean
 
 demo: .venv/.demo
 	$(BIN)/eiq-demo run kws.yaml
@@ -23,6 +23,10 @@ pytest: .venv/.test
 test-bsp: .venv-bsp/.done
 	.venv-bsp/bin/pytest tests/unit tests/contract
 
+# What needs the training frameworks: every model retrained on a little data, the lab, quantising and pruning.
+test-train: .venv-train/.done
+	.venv-train/bin/pytest -m training
+
 bench: .venv/.test
 	$(BIN)/pytest tests/benchmarks --benchmark-only -s
 
@@ -39,7 +43,7 @@ format: .venv/.test
 	touch $@
 
 .venv/.test: .venv/.demo
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,onnx,classical,plot,scale,test]'
 	touch $@
 
 .venv-bsp/.done: pyproject.toml
@@ -47,5 +51,10 @@ format: .venv/.test
 	.venv-bsp/bin/pip install --quiet --editable '.[bsp,test]'
 	touch $@
 
+.venv-train/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/pip install --quiet --constraint constraints.txt --editable '.[train,plot,test]'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-bsp build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-bsp .venv-train build dist .mypy_cache .ruff_cache .pytest_cache

@@ -73,7 +73,8 @@ class Result:
         t: stream time in s of the frame that it was found in.
         label: the class's name.
         score: 0 to 1.
-        value: a measured quantity (an anomaly's distance), where there is one.
+        value: a measured quantity (an anomaly's distance, a speed), where there is one.
+        unit: of the value, where it has one.
         region: x, y, width, height in pixels of ``source``, where there is one.
         source: the captured frame that caused it.
         pipeline: its name, where several run together.
@@ -86,6 +87,7 @@ class Result:
     region: Box | None = None
     source: Frame | None = None
     pipeline: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +237,17 @@ class Sensor(Protocol):
 
 @runtime_checkable
 class Transform(Protocol):
-    """A step from frames to frames. Built as ``Class(config)``."""
+    """A step from frames to frames. Built as ``Class(config)``.
+
+    One that may find something out by itself (a stuck sensor) hands it on as a Result, which goes to the actions past
+    the rest of the chain; it has the labels that it can report as ``labels``.
+    """
 
     def resolve(self, signal: Signal) -> Signal:
         """What comes out, given what comes in. Raises SignalMismatch. Called once, before process."""
         ...
 
-    def process(self, frame: Frame) -> Iterable[Frame]:
+    def process(self, frame: Frame) -> Iterable[Frame | Result]:
         """None, one or several frames for this one."""
         ...
 

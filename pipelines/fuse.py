@@ -37,6 +37,7 @@ def fuse(step: Any, config: Any, signal: Signal, inputs: tuple[TensorSpec, ...])
     probe: Transform = type(step)(config)
     probe.resolve(signal.but(shape=every.shape))
     (real,) = probe.process(Frame(every, 0.0, 0))
+    assert isinstance(real, Frame)  # a pointwise step only computes
     values = real.array.reshape(256, channels)
     if (values != values[:, :1]).any():  # another map for each channel
         return None

@@ -26,7 +26,7 @@ class Stage:
     Args:
         name: the step's, numbered where it comes twice.
         kind: transforms | engines | decoders.
-        process: frames in, frames (or a decoder's results) out.
+        process: frames in, frames or results out.
         output: what leaves it; behind a decoder the captured signal, which a cascade's next step looks into.
         part: the transform, engine or decoder itself.
     """
@@ -94,7 +94,7 @@ class _Builder:
         for step, (_, action) in zip(spec.actions, actions, strict=True):
             with self._problems_at(step):
                 _show_captured(action, stages[-1].output)
-                _check_labels(step, getattr(stages[-1].part, "labels", ()))
+                _check_labels(step, stages)
         if len(self.problems) > before:
             return None
         return Graph(spec.name, sensor, spec.sensor.capability, tuple(stages), tuple(actions), tuple(self.engines))
@@ -181,8 +181,12 @@ def _show_captured(action: Action, captured: Signal) -> None:
         resolve_action(captured)
 
 
-def _check_labels(step: Step, known: tuple[str, ...]) -> None:
-    """The ``labels`` that an action waits for must be some that the decoder can report."""
+def _check_labels(step: Step, stages: list[Stage]) -> None:
+    """The ``labels`` that an action waits for must be some that the last decoder, or a transform, can report."""
+    known: tuple[str, ...] = getattr(stages[-1].part, "labels", ())
+    if known:
+        found = (label for stage in stages if stage.kind == "transforms" for label in getattr(stage.part, "labels", ()))
+        known = (*known, *found)
     for label in getattr(step.config, "labels", ()):
         if known and label not in known:
             raise CapabilityError(f"labels: {registry.unknown('label', label, list(known))}")

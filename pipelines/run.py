@@ -160,12 +160,11 @@ class Pipeline:
         self.emit(StageTime(stage.name, own_s, frame.seq))
 
     def _hand_on(self, index: int, stage: Stage, frame: Frame, out: Frame | Result) -> None:
-        last = index + 1 == len(self.stages)
         if isinstance(out, Frame):
             if getattr(stage.part, "captures", False):  # it counts anew, so its gaps are its own
                 self._count_gap(index + 1, stage.name, out)
             self._push(index + 1, out)
-        elif last:
+        elif stage.kind == "transforms" or index + 1 == len(self.stages):
             self.results += 1
             if self.graph.name:
                 out = replace(out, pipeline=self.graph.name)

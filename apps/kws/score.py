@@ -104,7 +104,9 @@ def _scores(clips: Clips, reference: str) -> Iterator[Audio]:
 def _through(chain: Sequence[Transform | EngineStage], frame: Frame) -> Frame:
     """What becomes of one second of audio: one frame."""
     for step in chain:
-        (frame,) = step.process(frame)
+        (out,) = step.process(frame)
+        assert isinstance(out, Frame)  # nothing in this chain reports by itself
+        frame = out
     return frame
 
 

@@ -71,7 +71,7 @@ def printable(text: str) -> str:
 def _more(result: Result) -> list[str]:
     more = []
     if result.value is not None:
-        more.append(f"value {result.value:.4g}")
+        more.append(f"value {result.value:.4g}{f' {printable(result.unit)}' if result.unit else ''}")
     if result.region is not None:
         x, y, width, height = result.region
         more.append(f"at {x:.0f},{y:.0f} {width:.0f}x{height:.0f}")

@@ -81,10 +81,13 @@ class Jsonl:
 
 
 def record(result: Result) -> dict[str, Any]:
-    """What is written of a result: t in s to the microsecond, label, score; value, region, pipeline where there are."""
+    """What is written of a result: t in s to the microsecond, label, score; what else there is of value, unit, region,
+    pipeline."""
     fields: dict[str, Any] = {"t": round(result.t, 6), "label": result.label, "score": round(float(result.score), 6)}
     if result.value is not None:
         fields["value"] = round(float(result.value), 6)
+    if result.unit:
+        fields["unit"] = result.unit
     if result.region is not None:
         fields["region"] = [round(float(edge), 3) for edge in result.region]
     if result.pipeline:

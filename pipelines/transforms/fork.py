@@ -37,6 +37,9 @@ class Fork:
             part = signal
             for transform in branch:
                 part = transform.resolve(part)
+                if getattr(transform, "labels", ()):
+                    raise SignalMismatch(f"{type(transform).__name__.lower()}, which reports by itself, in a branch",
+                                         "steps that only prepare data", "put it before the fork")  # fmt: skip
             if part.parts:
                 raise SignalMismatch(part, "one array per branch", "put no fork into a fork's branch")
             parts.append(part)
@@ -55,5 +58,5 @@ class Fork:
 def _through(branch: Sequence[Transform], frame: Frame) -> list[Frame]:
     frames = [frame]
     for transform in branch:
-        frames = [out for one in frames for out in transform.process(one)]
+        frames = [out for one in frames for out in transform.process(one) if isinstance(out, Frame)]
     return frames

@@ -260,3 +260,17 @@ def test_a_failing_pipeline_ends_the_wait_of_a_slow_recording() -> None:
     with pytest.raises(DataError, match="broken picture"):
         run([slow, bad], [recorder])
     assert {(e.pipeline, e.reason) for e in recorder.of(Ended)} == {("slow", "stopped"), ("bad", "failed")}
+
+
+def test_a_transform_s_own_result_goes_past_the_rest_of_the_chain() -> None:
+    def process(frame: Frame) -> Iterator[Frame | Result]:
+        if frame.seq == 1:
+            yield Result(frame.t, "stuck", 1.0)
+        else:
+            yield frame
+
+    recorder, action = Recorder(), ListAction()
+    watch = stage("health", "transforms", process)
+    run([graph(FakeSensor(map(picture, range(3))), watch, engine_stage(), action=action)], [recorder])
+    assert [r.label for r in action.results] == ["0", "stuck", "96"]
+    assert recorder.events[-1] == Ended("end of input", frames=2, results=3)

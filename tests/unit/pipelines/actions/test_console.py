@@ -102,3 +102,7 @@ def test_each_line_is_out_at_once_and_a_reader_that_leaves_is_a_broken_pipe() ->
         assert child.stdout.readline() == "  0.000 s  yes  1.00\n"
         child.stdout.close()
         assert child.wait(20) == 7
+
+
+def test_a_value_has_its_unit(target: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(Result(1.0, "speed", 1.0, 23.456, unit="Hz"), target, capsys).endswith("value 23.46 Hz\n")
