@@ -137,3 +137,9 @@ def test_listing_and_helping_import_nothing_that_costs(arguments: list[str]) -> 
     assert "click" in imported  # the report is there
     costly = {"numpy", "msgspec", "yaml", "rich", "pipelines.graph", "pipelines.config.demo", "hal.sim.target"} | HEAVY
     assert not imported & costly
+
+
+def test_the_compiler_stands_alone() -> None:
+    assert not offenders(
+        modules("compiler"), {"pipelines.errors", "pipelines.optional"}, of={"pipelines", "hal", "apps"}
+    )

@@ -1,0 +1,1 @@
+"""The model compiler: .tflite to a graph, through passes, to C."""

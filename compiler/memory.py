@@ -1,0 +1,103 @@
+"""Where everything lives while a model runs: placeholders, activations, scratch, constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.graph import Graph
+from compiler.layer import Layer
+from compiler.plan import Block, Plan, aligned, plan
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Addresses as C writes them.
+
+    Args:
+        at: of every tensor that is computed, an input or an output.
+        scratch: of every layer that has some, by its position.
+        weights: offsets of every layer's constants.
+        places: offset in the mutable memory of every input and output.
+        mutable: bytes of these placeholders.
+        constants: what stands in the flash.
+        plan: of the activations.
+    """
+
+    at: dict[int, str]
+    scratch: dict[int, str]
+    weights: tuple[tuple[int, ...], ...]
+    places: dict[int, int]
+    mutable: int
+    constants: bytes
+    plan: Plan
+
+
+def arrange(graph: Graph, layers: Sequence[Layer]) -> Memory:
+    """Give every tensor, scratch and constant its place."""
+    places, mutable = _placeholders(graph)
+    owner, blocks = _activations(graph, layers, places)
+    scratch = {step: len(blocks) + i for i, step in enumerate(s for s, layer in enumerate(layers) if layer.scratch)}
+    blocks += [Block(f"scratch of {layers[s].node.index}", layers[s].scratch, s, s) for s in scratch]
+    planned = plan(blocks)
+    at = {index: f"activations + {planned.offsets[block]}" for index, block in owner.items()}
+    at |= {index: f"mutableWeight + {offset}" for index, offset in places.items()}
+    held = {step: f"activations + {planned.offsets[block]}" for step, block in scratch.items()}
+    constants, weights = _constants(layers)
+    return Memory(at, held, weights, places, mutable, constants, planned)
+
+
+def _placeholders(graph: Graph) -> tuple[dict[int, int], int]:
+    places, end = {}, 0
+    for index in dict.fromkeys((*graph.inputs, *graph.outputs)):
+        places[index] = end
+        end += aligned(_bytes(graph, index))
+    return places, end
+
+
+def _bytes(graph: Graph, index: int) -> int:
+    return graph.tensors[index].size * np.dtype(graph.tensors[index].dtype).itemsize
+
+
+def _activations(graph: Graph, layers: Sequence[Layer], places: dict[int, int]) -> tuple[dict[int, int], list[Block]]:
+    """Tensors that share memory are one block: the block of every tensor, and the blocks."""
+    last = {index: step for step, layer in enumerate(layers) for index in layer.node.inputs}
+    owner: dict[int, int] = {}
+    blocks: list[Block] = []
+    for step, layer in enumerate(layers):
+        for out in layer.node.outputs:
+            if out in places:
+                continue
+            end = last.get(out, step)
+            shared = _taken_over(layer, step, owner, blocks)
+            if shared is not None and _bytes(graph, out) <= blocks[shared].size:
+                block = blocks[shared]
+                blocks[shared] = Block(block.name, block.size, block.first, max(block.last, end))
+                owner[out] = shared
+            else:
+                owner[out] = len(blocks)
+                blocks.append(Block(graph.tensors[out].name, _bytes(graph, out), step, end))
+    return owner, blocks
+
+
+def _taken_over(layer: Layer, step: int, owner: dict[int, int], blocks: list[Block]) -> int | None:
+    """The block whose memory the layer's output may take: one that nothing needs after this step."""
+    if layer.in_place < 0:
+        return None
+    block = owner.get(layer.node.inputs[layer.in_place])
+    return block if block is not None and blocks[block].last == step else None
+
+
+def _constants(layers: Sequence[Layer]) -> tuple[bytes, tuple[tuple[int, ...], ...]]:
+    blob = bytearray()
+    offsets = []
+    for layer in layers:
+        mine = []
+        for array in layer.constants:
+            blob += bytes(-len(blob) % 4)
+            mine.append(len(blob))
+            blob += array.tobytes()
+        offsets.append(tuple(mine))
+    return bytes(blob), tuple(offsets)

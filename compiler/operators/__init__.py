@@ -1,0 +1,1 @@
+"""What can be compiled: a file for each of TFLite's operators, with ``lower(graph, node)``."""

@@ -1,0 +1,16 @@
+"""CONV_2D."""
+
+from __future__ import annotations
+
+from compiler.graph import Graph, Node
+from compiler.layer import Layer
+from compiler.operators._matmul import matmul_layer
+from compiler.operators._sums import int8_only, weights_of
+
+
+def lower(graph: Graph, node: Node) -> Layer:
+    """CONV_2D."""
+    int8_only(graph, node)
+    x, y = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
+    w, data = weights_of(graph, node)
+    return matmul_layer(graph, node, x, y, w, data)
