@@ -66,7 +66,7 @@ def _source(graph: Graph, layers: Sequence[Layer], memory: Memory) -> str:
         "\n".join(structs),
         f"const uint8_t {name}_constants[{max(1, len(memory.constants))}] __attribute__((aligned({ALIGN}))) = {{\n"
         f"{_numbers(memory.constants or bytes(1))}\n}};",
-        f"int {name}{SIGNATURE}\n{{\n" + "\n".join(_calls(layers, memory)) + "\n    return 0;\n}",
+        f"int {name}{SIGNATURE}\n{{\n" + "\n".join(_calls(graph, layers, memory)) + "\n    return 0;\n}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -82,28 +82,37 @@ def _variant(layer: Layer, variant: Variant) -> str:
     )
 
 
-def _calls(layers: Sequence[Layer], memory: Memory) -> list[str]:
+def _calls(graph: Graph, layers: Sequence[Layer], memory: Memory) -> list[str]:
     lines = ["    (void)constantWeight;", "    (void)activations;"]
     for step, layer in enumerate(layers):
         inputs, out = layer.node.inputs, memory.at[layer.node.outputs[0]]
         if layer.kernel:
-            call = layer.call.format_map(_addresses(step, layer, memory))
-            lines.append(f"    {layer.function}({call}); /* {layer.node.index}: {layer.node.op} */")
+            names = _addresses(step, layer, memory, graph)
+            lines += [f"    {layer.function}({call.format_map(names)}); /* {layer.node.index}: {layer.node.op} */"
+                      for call in layer.calls]  # fmt: skip
         elif memory.at[inputs[0]] != out:
-            lines.append(f"    memcpy({out}, {memory.at[inputs[0]]}, {layer.call}); /* {layer.node.op} */")
+            lines.append(f"    memcpy({out}, {memory.at[inputs[0]]}, {layer.calls[0]}); /* {layer.node.op} */")
     return lines
 
 
-def _addresses(step: int, layer: Layer, memory: Memory) -> dict[str, str]:
-    names = {"out": f"(int8_t *)({memory.at[layer.node.outputs[0]]})", "s0": f"layer_{step}", "s1": f"layer_{step}_1"}
-    names |= {f"in{i}": f"(const int8_t *)({memory.at[index]})"
-              for i, index in enumerate(layer.node.inputs) if index in memory.at}  # fmt: skip
+def _addresses(step: int, layer: Layer, memory: Memory, graph: Graph) -> dict[str, str]:
+    node = layer.node
+    names = {"out": _pointer(graph, node.outputs[0], memory, "")}
+    names |= {f"s{i}": f"layer_{step}{'' if i == 0 else f'_{i}'}" for i in range(len(layer.structs))}
+    names |= {f"in{i}": _pointer(graph, index, memory, "const ")
+              for i, index in enumerate(node.inputs) if index in memory.at}  # fmt: skip
     for i, offset in enumerate(memory.weights[step]):
         kind = "uint32_t" if i == 0 else "int32_t"
         names[f"w{i}"] = f"(const {kind} *)(const void *)(constantWeight + {offset})"
     if step in memory.scratch:
         names["scratch"] = f"(void *)({memory.scratch[step]})"
     return names
+
+
+def _pointer(graph: Graph, index: int, memory: Memory, const: str) -> str:
+    if graph.tensors[index].dtype == "float32":
+        return f"({const}float *)({const}void *)({memory.at[index]})"
+    return f"({const}int8_t *)({memory.at[index]})"
 
 
 def _numbers(data: bytes) -> str:

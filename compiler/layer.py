@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from compiler.graph import Array, Graph, Node
 from pipelines.errors import ModelError
@@ -13,7 +14,7 @@ class Struct:
     """A constant structure in C."""
 
     type: str
-    values: tuple[int, ...]
+    values: tuple[Any, ...]
 
     def __str__(self) -> str:
         return "{" + ", ".join(map(str, self.values)) + "}"
@@ -41,13 +42,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Layer:
-    """One call of a kernel.
+    """A kernel at work, most often one call.
 
     Args:
         node: that it runs.
         kernel: the function's name in C; empty where nothing is left to do but a copy, if the places differ.
         sources: files in compiler/kernels that it needs, what others build on first.
-        call: the arguments, with ``{in0}``, ``{out}``, ``{scratch}``, ``{w0}``… for addresses and ``{s0}`` for structs.
+        calls: the arguments of each call, with ``{in0}``…, ``{out}``, ``{scratch}``, ``{w0}``… for addresses and
+            ``{s0}``… for structs.
         constants: arrays for the flash, 4-byte aligned; the first is read as words, the others as int32.
         structs: constant structures.
         scratch: bytes.
@@ -60,7 +62,7 @@ class Layer:
     node: Node
     kernel: str
     sources: tuple[str, ...]
-    call: str
+    calls: tuple[str, ...]
     constants: tuple[Array, ...] = ()
     structs: tuple[Struct, ...] = ()
     scratch: int = 0

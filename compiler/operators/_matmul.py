@@ -73,7 +73,7 @@ def matmul_layer(graph: Graph, node: Node, x: Tensor, y: Tensor, w: Tensor, data
     ring = same and not one and ends_here(graph, node)
     return Layer(
         node, "eiq_conv", SOURCES,
-        CALL,
+        (CALL,),
         (packed(rows), made.array.reshape(-1)), (shape,),
         scratch=20 * quads + (height * x.shape[2] * depth if ring else 0),
         macs=prod(y.shape) * rows.shape[1],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.fixed_point import high_product, quantised_multiplier, rounding_divide
+from compiler.fixed_point import multiplied, quantised_multiplier
 from compiler.graph import Array, Graph, Node, Tensor
 from compiler.layer import unsupported
 
@@ -69,7 +69,7 @@ def records(
     multiplier, shift = np.array([m for m, _ in pairs], np.int64), -np.array([e for _, e in pairs], np.int64)
     dead = sums == 0  # a channel without weights says the same whatever comes in
     constant = [
-        _requantised(int(b), int(m), -int(e)) + y.zero_point for b, m, e in zip(bias, multiplier, shift, strict=True)
+        multiplied(int(b), int(m), -int(e)) + y.zero_point for b, m, e in zip(bias, multiplier, shift, strict=True)
     ]
     bias, multiplier, shift = (np.where(dead, 0, numbers) for numbers in (bias, multiplier, shift))
     most = np.abs(bias) + 128 * sums
@@ -83,11 +83,6 @@ def records(
     offset = np.where(dead, np.clip(constant, low, high), offset)
     array = np.stack([bias * (2 if doubled else 1), multiplier, offset, shift], axis=1).astype(np.int32)
     return Records(array, how, low, high)
-
-
-def _requantised(x: int, multiplier: int, exponent: int) -> int:
-    """MultiplyByQuantizedMultiplier."""
-    return rounding_divide(high_product(x << max(exponent, 0), multiplier), max(-exponent, 0))
 
 
 def bias_of(graph: Graph, node: Node, channels: int) -> Array:

@@ -23,5 +23,5 @@ def lower(graph: Graph, node: Node) -> Layer:
     m, e = quantised_multiplier(twice / ((1 << 20) * float(np.float32(y.scale))))
     low, high = output_range(node, y)
     numbers = Struct("eiq_add_numbers", (a.zero_point, b.zero_point, m1, m2, m, -e1, -e2, -e, y.zero_point, low, high))
-    return Layer(node, "eiq_add", ("base", "add"), f"&{{s0}}, {{in0}}, {{in1}}, {{out}}, {y.size}", (), (numbers,),
+    return Layer(node, "eiq_add", ("base", "add"), (f"&{{s0}}, {{in0}}, {{in1}}, {{out}}, {y.size}",), (), (numbers,),
                  in_place=0, reason="element by element")  # fmt: skip

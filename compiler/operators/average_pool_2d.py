@@ -22,5 +22,5 @@ def lower(graph: Graph, node: Node) -> Layer:
         options["stride_w"], top, left, *output_range(node, y),
     ))  # fmt: skip
     mean = node.op == "average_pool_2d"
-    return Layer(node, "eiq_pool", ("pool",), "&{s0}, {in0}, {out}", (), (shape,), reason="window by window",
+    return Layer(node, "eiq_pool", ("pool",), ("&{s0}, {in0}, {out}",), (), (shape,), reason="window by window",
                  variant=Variant("mean" if mean else "max", PARAMETERS, str(int(mean))))  # fmt: skip

@@ -45,7 +45,7 @@ def lower(graph: Graph, node: Node) -> Layer:
     ))  # fmt: skip
     return Layer(
         node, "eiq_depthwise", ("base", "requantise", "depthwise"),
-        "&{s0}, {in0}, {w0}, {w1}, {out}, {scratch}",
+        ("&{s0}, {in0}, {w0}, {w1}, {out}, {scratch}",),
         (doubled.reshape(-1), made.array.reshape(-1)), (shape,),
         scratch=8 * slots * span,
         macs=prod(y.shape) * height * width,

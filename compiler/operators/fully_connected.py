@@ -20,7 +20,7 @@ def lower(graph: Graph, node: Node) -> Layer:
     shape = Struct("eiq_conv_shape", (1, batches, depth, 1, batches, channels, 1, 1, 1, 1, 1, 1, 0, 0, quads, 0))
     return Layer(
         node, "eiq_conv", SOURCES,
-        CALL,
+        (CALL,),
         (packed(data), made.array.reshape(-1)), (shape,),
         scratch=20 * quads, macs=data.size * batches,
         reason="a pointwise convolution of one pixel", variant=Variant(made.variant, PARAMETERS, f"0, {made.fixed}"),

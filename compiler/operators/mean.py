@@ -23,4 +23,4 @@ def lower(graph: Graph, node: Node) -> Layer:
     multiplier = (multiplier << bits) // pixels
     shift = -(exponent - bits)
     call = f"{{in0}}, {{out}}, {pixels}, {x.shape[3]}, {-x.zero_point * pixels}, {multiplier}, {shift}, {y.zero_point}"
-    return Layer(node, "eiq_mean", ("mean",), call, reason="channel by channel")
+    return Layer(node, "eiq_mean", ("mean",), (call,), reason="channel by channel")

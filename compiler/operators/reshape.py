@@ -9,4 +9,4 @@ from compiler.layer import Layer
 def lower(graph: Graph, node: Node) -> Layer:
     """RESHAPE: nothing to do where the output takes the input's memory."""
     size = graph.tensors[node.outputs[0]].size
-    return Layer(node, "", (), str(size), in_place=0, reason="the same bytes")
+    return Layer(node, "", (), (str(size),), in_place=0, reason="the same bytes")

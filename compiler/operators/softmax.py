@@ -19,4 +19,4 @@ def lower(graph: Graph, node: Node) -> Layer:
     table = np.array(softmax_table(float(node.options["beta"]), float(np.float32(x.scale))), np.int32)
     size = x.shape[-1]
     call = f"{{in0}}, {{out}}, {x.size // size}, {size}, (const int32_t *){{w0}}, {len(table)}"
-    return Layer(node, "eiq_softmax", ("softmax",), call, (table,), in_place=-1, reason="table of exponentials")
+    return Layer(node, "eiq_softmax", ("softmax",), (call,), (table,), in_place=-1, reason="table of exponentials")

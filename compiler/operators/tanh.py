@@ -1,0 +1,27 @@
+"""TANH."""
+
+from __future__ import annotations
+
+from compiler.fixed_point import input_radius, multiplied, quantised_multiplier, rounding_divide, tanh
+from compiler.graph import Graph, Node
+from compiler.layer import Layer, unsupported
+from compiler.operators._sums import int8_only
+from compiler.operators._table import table_layer
+
+
+def lower(graph: Graph, node: Node) -> Layer:
+    """TANH in gemmlowp's fixed point with four integer bits."""
+    int8_only(graph, node)
+    x, y = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
+    if (y.scale, y.zero_point) != (1 / 128, 0):
+        raise unsupported(graph, node, f"its output {y} should have scale 1/128 and zero point 0")
+    multiplier, exponent = quantised_multiplier(x.scale * (1 << 27))
+    radius = input_radius(4, max(exponent, 0))
+
+    def answer(stored: int) -> int:
+        centred = stored - x.zero_point
+        if abs(centred) >= radius:
+            return 127 if centred > 0 else -128
+        return rounding_divide(tanh(multiplied(centred, multiplier, exponent)), 24) + y.zero_point
+
+    return table_layer(graph, node, answer, "the hyperbolic tangent")
