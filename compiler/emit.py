@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler import passes
 from compiler.graph import Graph
 from compiler.layer import Layer, Variant
 from compiler.lower import lower
@@ -41,11 +42,12 @@ class Bundle:
 
 
 def compile_graph(graph: Graph) -> Bundle:
-    """Choose kernels, plan the memory, and write the C.
+    """Run the passes, choose kernels, plan the memory, and write the C.
 
     Raises:
         ModelError: something in the graph that no kernel runs.
     """
+    graph = [done for _, done in passes.apply(graph)][-1]
     layers = lower(graph)
     memory = arrange(graph, layers)
     return Bundle(graph, tuple(layers), memory, _source(graph, layers, memory), _header(graph, memory))

@@ -80,7 +80,7 @@ class _Reader:
         nodes = tuple(self._node(part.Operators(i), i, len(tensors))
                       for i in _counted(part.OperatorsLength(), self.data))  # fmt: skip
         graph = Graph(
-            name=re.sub(r"\W", "_", self.path.stem) if self.path.stem[:1].isalpha() else f"model_{self.path.stem}",
+            name=identifier(self.path.stem),
             tensors=tensors,
             nodes=nodes,
             inputs=self._indices(part.Inputs, part.InputsLength(), len(tensors), "an input"),
@@ -196,6 +196,12 @@ class _Reader:
 
     def _error(self, what: str) -> ModelError:
         return ModelError(f"{self.path}: {what}")
+
+
+def identifier(text: str) -> str:
+    """A name as C takes it."""
+    name = re.sub(r"[^A-Za-z0-9_]", "_", text)
+    return name if name[:1].isalpha() else f"model_{name}"
 
 
 def printable(text: str) -> str:

@@ -41,8 +41,9 @@ def matmul_records(graph: Graph, node: Node, x: Tensor, w: Tensor, rows: Array, 
 
 def window(node: Node, x: Tensor, height: int, width: int, y: Tensor) -> tuple[int, int]:
     """Padding at the top and left, as TFLite's ComputePadding."""
-    if node.options["padding"] != "same":
-        return 0, 0
+    padding = node.options["padding"]
+    if padding != "same":
+        return (0, 0) if padding == "valid" else padding
 
     def before(size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
         return max((out - 1) * stride + (kernel - 1) * dilation + 1 - size, 0) // 2
