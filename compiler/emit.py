@@ -14,6 +14,10 @@ from compiler.memory import Memory, arrange
 
 KERNELS = Path(__file__).parent / "kernels"
 ALIGN = 64
+MARK = """/* A board's clock may stand here, to time each layer. */
+#ifndef EIQ_MARK
+#define EIQ_MARK(layer) ((void)0)
+#endif"""
 SIGNATURE = "(uint8_t *constantWeight, uint8_t *mutableWeight, uint8_t *activations)"
 
 
@@ -63,6 +67,7 @@ def _source(graph: Graph, layers: Sequence[Layer], memory: Memory) -> str:
     ]
     parts = [
         f'{_heading(graph)}\n#include "{name}.h"\n#include <stdint.h>\n#include <string.h>',
+        MARK,
         *((KERNELS / f"{kernel}.c").read_text(encoding="utf-8").rstrip() for kernel in used),
         *variants.values(),
         "\n".join(structs),
@@ -90,11 +95,12 @@ def _calls(graph: Graph, layers: Sequence[Layer], memory: Memory) -> list[str]:
         inputs, out = layer.node.inputs, memory.at[layer.node.outputs[0]]
         if layer.kernel:
             names = _addresses(step, layer, memory, graph)
+            lines.append(f"    EIQ_MARK({layer.node.index});")
             lines += [f"    {layer.function}({call.format_map(names)}); /* {layer.node.index}: {layer.node.op} */"
                       for call in layer.calls]  # fmt: skip
         elif memory.at[inputs[0]] != out:
             lines.append(f"    memcpy({out}, {memory.at[inputs[0]]}, {layer.calls[0]}); /* {layer.node.op} */")
-    return lines
+    return [*lines, "    EIQ_MARK(-1);"]
 
 
 def _addresses(step: int, layer: Layer, memory: Memory, graph: Graph) -> dict[str, str]:

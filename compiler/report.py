@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from compiler.emit import Bundle
+from compiler.measure import Measured
 
 
 @dataclass(frozen=True)
@@ -50,40 +51,75 @@ def rows(bundle: Bundle) -> list[Row]:
     ]
 
 
-def as_object(bundle: Bundle) -> dict[str, Any]:
+def as_object(bundle: Bundle, measured: Measured | None = None) -> dict[str, Any]:
     """The report as JSON takes it."""
     memory = bundle.memory
-    return {
+    found: dict[str, Any] = {
         "name": bundle.name,
         "source": bundle.graph.source,
-        "macs": sum(layer.macs for layer in bundle.layers),
-        "flash_bytes": len(memory.constants),
+        "macs": _macs(bundle),
+        "constants_bytes": len(memory.constants),
         "inputs_and_outputs_bytes": memory.mutable,
         "activations_bytes": memory.plan.size,
         "activations_bound_bytes": memory.plan.bound,
         "layers": [asdict(row) for row in rows(bundle)],
     }
+    return found | {"measured_in_qemu": asdict(measured)} if measured else found
 
 
-def as_text(bundle: Bundle) -> str:
+def as_text(bundle: Bundle, measured: Measured | None = None) -> str:
     """The report as a table."""
-    head = ("", "operator", "output", "MACs", "flash", "scratch", "kernel", "reason")
-    table = [head] + [
-        (str(r.index), r.op, "x".join(map(str, r.output)), f"{r.macs:,}", f"{r.flash:,}", f"{r.scratch:,}",
-         r.kernel or "-", r.reason) for r in rows(bundle)
-    ]  # fmt: skip
-    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
-    lines = [
-        "  ".join(cell.rjust(width) if column in (0, 3, 4, 5) else cell.ljust(width)
+    head = ["", "operator", "output", "MACs", "flash", "scratch", "kernel", "reason"]
+    table = [head, *(_cells(row) for row in rows(bundle))]
+    if measured:
+        _add_instructions(table, bundle, measured)
+    lines = [*_aligned(table), f"{_macs(bundle):,} multiply-accumulates an inference", *_memory(bundle)]
+    return "\n".join([*lines, *(_totals(bundle, measured) if measured else [])]) + "\n"
+
+
+def _macs(bundle: Bundle) -> int:
+    return sum(layer.macs for layer in bundle.layers)
+
+
+def _cells(row: Row) -> list[str]:
+    shape = "x".join(map(str, row.output))
+    numbers = (f"{number:,}" for number in (row.macs, row.flash, row.scratch))
+    return [str(row.index), row.op, shape, *numbers, row.kernel or "-", row.reason]
+
+
+def _add_instructions(table: list[list[str]], bundle: Bundle, measured: Measured) -> None:
+    """Two columns before the kernel: instructions, and those of one multiply-accumulate."""
+    counts = iter(measured.layers)
+    table[0][6:6] = ["instructions", "a MAC"]
+    for cells, layer in zip(table[1:], bundle.layers, strict=True):
+        count = next(counts) if layer.kernel else 0
+        cells[6:6] = [f"{count:,}", f"{count / layer.macs:.2f}" if layer.macs else "-"]
+
+
+def _aligned(table: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    left = {1, 2, len(table[0]) - 2, len(table[0]) - 1}
+    return [
+        "  ".join(cell.ljust(width) if column in left else cell.rjust(width)
                   for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
         for row in table
     ]  # fmt: skip
+
+
+def _memory(bundle: Bundle) -> list[str]:
     memory = bundle.memory
     best = "the least there can be" if memory.plan.size == memory.plan.bound else f"at least {memory.plan.bound:,}"
-    lines += [
-        f"{sum(layer.macs for layer in bundle.layers):,} multiply-accumulates an inference",
+    return [
         f"flash: {len(memory.constants):,} bytes of weights and numbers, and the code",
         f"RAM: {memory.plan.size:,} bytes of activations ({best}), {memory.mutable:,} of inputs and outputs, "
         "and the stack",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _totals(bundle: Bundle, measured: Measured) -> list[str]:
+    return [
+        f"measured in QEMU, Cortex-M7 (mps2-an500), {measured.compiler}, with a minimal board layer:",
+        f"  {measured.instructions:,} instructions an inference, "
+        f"{measured.instructions / max(1, _macs(bundle)):.2f} a multiply-accumulate (instructions are not cycles)",
+        f"  flash {measured.flash:,} bytes, RAM {measured.ram:,} bytes, of which {measured.stack:,} are stack",
+    ]

@@ -32,8 +32,9 @@ import click
     metavar="FILE",
     help="Write the graph: .txt after every pass, .svg as it is compiled; repeatable.",
 )
+@click.option("--measure", "measured", is_flag=True, help="Count instructions, flash and RAM on a Cortex-M7 in QEMU.")
 @click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
-def compile_(model: str, out: Path, form: str, dump_graph: tuple[Path, ...], as_json: bool) -> None:  # fmt: skip
+def compile_(model: str, out: Path, form: str, dump_graph: tuple[Path, ...], measured: bool, as_json: bool) -> None:
     """Compile MODEL, a name or a .tflite file, to C for a microcontroller.
 
     The bundle is one .c and one .h with Glow's static interface: no allocation, nothing but string.h. It gives the same
@@ -42,11 +43,13 @@ def compile_(model: str, out: Path, form: str, dump_graph: tuple[Path, ...], as_
     \b
     eiq-demo compile kws --out build
     eiq-demo compile kws --out build --dump-graph build/kws.svg
+    eiq-demo compile kws --out build --measure
     eiq-demo compile model.tflite --format header
     """
     from compiler import dump, passes, report
     from compiler.emit import compile_graph
     from compiler.header import as_header
+    from compiler.measure import measure
     from compiler.reader import identifier, read_graph
     from pipelines.errors import ModelError
     from pipelines.models import open_model
@@ -67,7 +70,11 @@ def compile_(model: str, out: Path, form: str, dump_graph: tuple[Path, ...], as_
             raise ModelError(f"got --dump-graph {path}, expected a name that ends in .txt or .svg")
     _write(out / f"{name}.c", bundle.c)
     _write(out / f"{name}.h", bundle.h)
-    click.echo(json.dumps(report.as_object(bundle)) if as_json else report.as_text(bundle), nl=as_json)
+    counted = measure(bundle) if measured else None
+    if as_json:
+        click.echo(json.dumps(report.as_object(bundle, counted)))
+    else:
+        click.echo(report.as_text(bundle, counted), nl=False)
 
 
 def _write(path: Path, text: str) -> None:

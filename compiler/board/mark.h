@@ -1,0 +1,3 @@
+/* Counts instructions before every layer. */
+void eiq_mark(void);
+#define EIQ_MARK(layer) eiq_mark()
