@@ -241,6 +241,9 @@ class Transform(Protocol):
 
     One that may find something out by itself (a stuck sensor) hands it on as a Result, which goes to the actions past
     the rest of the chain; it has the labels that it can report as ``labels``.
+
+    ``passes = True``: it only holds frames back, and a model need not have been trained behind it. ``follows(recipe)``,
+    where it is there, is told before resolve what its input is made of, in words.
     """
 
     def resolve(self, signal: Signal) -> Signal:

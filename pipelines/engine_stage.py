@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
+from typing import Literal
+
+import numpy as np
 
 from pipelines.core import Engine, Frame, Signal, TensorSpec, shape_text
 from pipelines.errors import SignalMismatch
@@ -13,6 +16,12 @@ class EngineStage:
     """Feeds an engine from a link.
 
     A model's batch and trailing axes of length 1 need not be in the signal: [49, 10] fits [1, 49, 10, 1].
+
+    Args:
+        engine: what computes.
+        model: its model's name, for messages.
+        signal: what arrives.
+        labels: of the first output; none where empty.
 
     Raises when built:
         SignalMismatch: the number or shapes of inputs, or the number of labels, do not fit the model.
@@ -50,6 +59,40 @@ class EngineStage:
         return (frame.with_data(tuple(a.reshape(shape) for a, shape in zip(y, self._out_shapes, strict=True))),)
 
 
+class ResidualStage(EngineStage):
+    """Feeds an autoencoder and hands on its error: the squared differences between what went in and what came out.
+
+    Args:
+        what: ``each`` gives features [of the input's shape], ``mean`` their mean as one score, channel ``residual``;
+            both float32, in the square of the input's unit, whatever the model's own type.
+
+    Raises when built:
+        SignalMismatch: also where the model's output is not of its input's shape.
+    """
+
+    def __init__(self, engine: Engine, model: str, signal: Signal, what: Literal["mean", "each"]) -> None:
+        super().__init__(engine, model, signal, ())
+        _check_autoencoder(engine, signal, model)
+        self._errors = np.empty(self._shapes[0], np.float32)
+        self._mean = np.empty(1, np.float32) if what == "mean" else None
+        self._each = self._errors.reshape([size or 0 for size in signal.shape])
+        if self._mean is not None:
+            self.output = Signal((1,), "float32", None, "scores", ("residual",))
+        else:
+            self.output = Signal(self._each.shape, "float32", None, "features", signal.channels)
+
+    def process(self, frame: Frame) -> Iterable[Frame]:
+        """One frame of errors for one frame."""
+        x = frame.array.reshape(self._shapes[0])
+        (y,) = self._infer(x)
+        np.subtract(x, y, out=self._errors)
+        np.square(self._errors, out=self._errors)
+        if self._mean is None:
+            return (frame.with_data(self._each),)
+        self._mean[0] = self._errors.mean()
+        return (frame.with_data(self._mean),)
+
+
 def _check_shape(signal: Signal, spec: TensorSpec, model: str) -> None:
     if None not in signal.shape and [n for n in signal.shape if n != 1] == [n for n in spec.shape if n != 1]:
         return
@@ -60,6 +103,19 @@ def _check_shape(signal: Signal, spec: TensorSpec, model: str) -> None:
     else:
         fix = "change the preprocessing to give that shape, or name the model that takes this one"
     raise SignalMismatch(signal, f"{shape_text(spec.shape)} for input {spec.name} of model {model}", fix)
+
+
+def _check_autoencoder(engine: Engine, signal: Signal, model: str) -> None:
+    shapes = [tuple(spec.shape) for spec in (*engine.inputs, *engine.outputs)]
+    if len(shapes) != 2 or shapes[0] != shapes[1]:
+        raise SignalMismatch(
+            f"residual of model {model} with inputs {', '.join(map(str, engine.inputs))} and "
+            f"outputs {', '.join(map(str, engine.outputs))}",
+            "an autoencoder, one output of the shape of its one input",
+            "leave engine.residual out, or name an autoencoder",
+        )
+    if signal.dtype != "float32":
+        raise SignalMismatch(signal, "float32, as a residual is a difference of real numbers", "scale it to float32")
 
 
 def _check_labels(labels: tuple[str, ...], spec: TensorSpec, model: str) -> None:

@@ -8,6 +8,7 @@
     ├── MissingDependency    exit code 2: a package or library is not there; names what to install
     ├── DataError            exit code 1: a recording, picture or data set cannot be read
     ├── OutputError          exit code 1: a result cannot be written (full disk, no permission)
+    ├── FetchError           exit code 1: a model's file is to be had from none of its addresses
     └── DeviceError          exit code 1: a device is not there or misbehaves
         ├── DeviceLost       it was there and went away: the run loop retries
         ├── DeviceTimeout    no answer within the deadline
@@ -103,6 +104,10 @@ class DataError(EiqError):
 
 class OutputError(EiqError):
     """A result cannot be written."""
+
+
+class FetchError(EiqError):
+    """A model's file cannot be had from where its manifest says."""
 
 
 class DeviceError(EiqError):

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pipelines import registry
 from pipelines.config.demo import Demo, PipelineSpec, SensorSpec
 from pipelines.config.schema import Step
 from pipelines.core import Action, Decoder, Engine, Frame, Result, Sensor, Signal, Target, Transform
-from pipelines.engine_stage import EngineStage
+from pipelines.engine_stage import EngineStage, ResidualStage
 from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem
 from pipelines.fuse import fuse
 from pipelines.models import Model, open_model, read_labels
-from pipelines.recipe import compare_recipe
+from pipelines.recipe import compare_recipe, described
 from pipelines.shared_engine import SharedEngine
 
 
@@ -29,6 +30,8 @@ class Stage:
         process: frames in, frames or results out.
         output: what leaves it; behind a decoder the captured signal, which a cascade's next step looks into.
         part: the transform, engine or decoder itself.
+        renew: makes a transform or decoder anew, as if nothing had passed it; None for an engine, and for what keeps
+            nothing from frame to frame (a table).
     """
 
     name: str
@@ -36,6 +39,7 @@ class Stage:
     process: Callable[[Frame], Iterable[Frame | Result]]
     output: Signal
     part: Any
+    renew: Callable[[], Stage] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class _Builder:
             signal = stage.output
             if stage.kind == "decoders":
                 since = []
-            elif since or not getattr(stage.part, "selects", False):  # where to look is not how to prepare it
+            elif not _leaves_alone(stage.part, first=not since):
                 since = [*since, step]
             if getattr(stage.part, "captures", False):
                 captured = signal
@@ -131,9 +135,15 @@ class _Builder:
     def _stage(self, step: Step, signal: Signal, captured: Signal, since: list[Step]) -> Stage:
         if step.kind == "engines":
             return self._engine(step, signal, captured, since)
+        renew = partial(self._part, step, signal, captured, since)
+        return replace(renew(), renew=renew)
+
+    def _part(self, step: Step, signal: Signal, captured: Signal, since: list[Step]) -> Stage:
         part = registry.load(step.kind, step.name)(step.config)
         if step.kind == "transforms":
             transform: Transform = part
+            if hasattr(part, "follows"):
+                part.follows(described(captured, since))
             return Stage(step.name, step.kind, transform.process, transform.resolve(signal), part)
         decoder: Decoder = part
         decoder.resolve(signal)
@@ -145,7 +155,12 @@ class _Builder:
         compare_recipe(model, captured, signal, since, self.problems)
         labels = read_labels(step.config.labels) if step.config.labels is not None else model.labels
         engine = self._open_engine(step, model)
-        stage = EngineStage(engine, model.name, signal, labels)
+        residual = step.config.residual
+        stage = (
+            ResidualStage(engine, model.name, signal, residual)
+            if residual
+            else EngineStage(engine, model.name, signal, labels)
+        )
         self.engines.append((model, engine))
         return Stage(step.name, step.kind, stage.process, stage.output, engine)
 
@@ -174,6 +189,11 @@ class _Builder:
             self.problems.append(place.node.mark.problem(place.path, str(error)))
 
 
+def _leaves_alone(part: Any, *, first: bool) -> bool:
+    """Whether an engine's recipe goes without this step: it only holds frames back, or says where to look."""
+    return bool(getattr(part, "passes", False) or (first and getattr(part, "selects", False)))
+
+
 def _show_captured(action: Action, captured: Signal) -> None:
     """An action with a resolve() (snapshot) is told what the results' sources look like."""
     resolve_action: Callable[[Signal], None] | None = getattr(action, "resolve", None)
@@ -197,12 +217,13 @@ def _fused(stages: list[Stage], steps: Sequence[Step], first: Signal) -> list[St
     chain = list(stages)
     for i in range(1, len(chain)):
         step, engine = chain[i - 1], chain[i]
-        if step.kind == "transforms" and engine.kind == "engines":
+        # an autoencoder's residual needs the input as numbers, not as the model stores it
+        if step.kind == "transforms" and engine.kind == "engines" and not steps[i].config.residual:
             signal = chain[i - 2].output if i > 1 else first
             table = fuse(step.part, steps[i - 1].config, signal, engine.part.inputs)
             if table:
                 output = step.output.but(dtype=engine.part.inputs[0].dtype)
-                chain[i - 1] = replace(step, process=table.process, output=output, part=table)
+                chain[i - 1] = replace(step, process=table.process, output=output, part=table, renew=None)
     return chain
 
 

@@ -15,6 +15,7 @@ def compare_recipe(model: Model, captured: Signal, signal: Signal, steps: list[S
     """Compare the steps before an engine with its model's manifest, option by option.
 
     Options that a transform names in its ``free`` set (a window's hop) do not change what the model sees and are free.
+    So are transforms that only hold frames back (``passes``, such as health): ``steps`` comes without them.
 
     Args:
         model: whose manifest counts; a bare file has none, and anything goes.
@@ -29,7 +30,7 @@ def compare_recipe(model: Model, captured: Signal, signal: Signal, steps: list[S
     if model.manifest is None:
         return
     _compare_source(captured, model.manifest.source, model.name)
-    wanted = model.manifest.preprocess
+    wanted = [step for step in model.manifest.preprocess if not _passes(step)]
     if [step.name for step in steps] != [step.name for step in wanted]:
         raise SignalMismatch(
             f"the preprocessing {_chain(steps)}",
@@ -43,12 +44,38 @@ def compare_recipe(model: Model, captured: Signal, signal: Signal, steps: list[S
         _compare_signal(signal, model.manifest.input, model.name)
 
 
-def _chain(steps: list[Step] | tuple[Step, ...]) -> str:
+def described(captured: Signal, steps: list[Step]) -> tuple[str, ...]:
+    """What ``steps`` make of the captured signal, in words: what was learned behind it fits the same words alone.
+
+    Options in ``free`` are left out, as they change nothing that can be seen behind.
+    """
+    return (str(captured), *(f"{step.name} {_shown_options(step)}".strip() for step in steps))
+
+
+def _shown_options(step: Step) -> str:
+    if step.kind == "engines":
+        return f"{step.config.model} {step.config.residual or ''}".strip()
+    free = _free(step)
+    fields = (field for field in msgspec.structs.fields(step.config) if field.name not in free)
+    options = {field.encode_name: getattr(step.config, field.name) for field in fields}
+    return msgspec.json.encode(options, enc_hook=str).decode() if options else ""
+
+
+def _free(step: Step) -> frozenset[str]:
+    free: frozenset[str] = getattr(registry.load(step.kind, step.name), "free", frozenset())
+    return free
+
+
+def _passes(step: Step) -> bool:
+    return bool(getattr(registry.load(step.kind, step.name), "passes", False))
+
+
+def _chain(steps: list[Step]) -> str:
     return "[" + ", ".join(step.name for step in steps) + "]"
 
 
 def _differences(step: Step, trained: Step, model: str) -> list[Problem]:
-    free: frozenset[str] = getattr(registry.load("transforms", step.name), "free", frozenset())
+    free = _free(step)
     found = []
     for field in msgspec.structs.fields(step.config):
         got, want = getattr(step.config, field.name), getattr(trained.config, field.name)
@@ -83,7 +110,19 @@ def _compare_source(captured: Signal, wanted: Source | None, model: str) -> None
         at = f" at {wanted.rate_hz:g} Hz" if wanted.rate_hz else ""
         named = f" ({' '.join(wanted.channels)})" if wanted.channels else ""
         raise SignalMismatch(captured, f"{wanted.kind}{at}{named}, on which model {model} was trained",
-                             "correct the sensor")  # fmt: skip
+                             _other_source(captured, wanted))  # fmt: skip
+
+
+def _other_source(captured: Signal, wanted: Source) -> str:
+    """What to do about a sensor that gives something else: another unit, other axes, another rate."""
+    got, want = ([name.rpartition("_") for name in channels] for channels in (captured.channels, wanted.channels))
+    if captured.kind == wanted.kind and [axis for axis, _, _ in got] == [axis for axis, _, _ in want]:
+        for (axis, _, unit), (_, _, trained) in zip(got, want, strict=True):
+            if unit != trained:
+                return f"{axis} is in {unit}, the model takes {trained}: convert the data to {trained}"
+    if captured.kind == wanted.kind and wanted.rate_hz not in (None, captured.rate_hz):
+        return f"take a sensor or recording at {wanted.rate_hz:g} Hz"
+    return "correct the sensor"
 
 
 def _compare_signal(signal: Signal, wanted: ModelInput, model: str) -> None:

@@ -98,6 +98,11 @@ class Pipeline:
         self.last_seq: list[int | None] = [None] * (len(self.stages) + 1)  # by link
         self.handlers: list[Callable[[Result], None]] = []
         self.engine_at = next((i for i, s in enumerate(self.stages) if s.kind == "engines"), 0)
+        captures = [i for i, s in enumerate(self.stages) if getattr(s.part, "captures", False)]
+        # what such a step holds back is missing in what is captured behind it
+        self.holds_back = [getattr(s.part, "passes", False) and i < max(captures, default=0)
+                           for i, s in enumerate(self.stages)]  # fmt: skip
+        self.held_back = False
         self.frames = self.results = 0
         self.done = False
 
@@ -151,18 +156,22 @@ class Pipeline:
             self.frames += 1
             self.done = self.frames == self.limits.frames
         own_s = 0.0
+        handed_on = False
         start = time.perf_counter()
         for out in stage.process(frame):
             own_s += time.perf_counter() - start
+            handed_on = handed_on or isinstance(out, Frame)
             self._hand_on(index, stage, frame, out)
             start = time.perf_counter()
         own_s += time.perf_counter() - start
+        self.held_back = self.held_back or (self.holds_back[index] and not handed_on)
         self.emit(StageTime(stage.name, own_s, frame.seq))
 
     def _hand_on(self, index: int, stage: Stage, frame: Frame, out: Frame | Result) -> None:
         if isinstance(out, Frame):
             if getattr(stage.part, "captures", False):  # it counts anew, so its gaps are its own
-                self._count_gap(index + 1, stage.name, out)
+                self._count_gap(index + 1, stage.name, out, held_back=self.held_back)
+                self.held_back = False
             self._push(index + 1, out)
         elif stage.kind == "transforms" or index + 1 == len(self.stages):
             self.results += 1
@@ -174,9 +183,10 @@ class Pipeline:
         else:
             self._push(index + 1, _into(frame.captured, out))
 
-    def _count_gap(self, link: int, where: str, frame: Frame) -> None:
+    def _count_gap(self, link: int, where: str, frame: Frame, *, held_back: bool = False) -> None:
+        """A gap is a drop, unless it is what a step held back, which tells that by its results."""
         last = self.last_seq[link]
-        if last is not None and frame.seq > last + 1:
+        if last is not None and frame.seq > last + 1 and not held_back:
             self.emit(Dropped(where, frame.seq - last - 1))
         self.last_seq[link] = frame.seq
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hal.recordings.files import existing_file
-from hal.recordings.motion_csv import read_csv, read_header
+from hal.recordings.motion_csv import OR_KEEP, read_csv, read_header
 from pipelines.core import Array, Signal
 from pipelines.errors import DataError
 
@@ -24,19 +24,22 @@ class MotionFile:
         rate_hz: of the recording; a CSV with a time column is checked against it.
         channels: name and unit of each axis.
         chunk_ms: how much a frame holds; the last one holds what is left.
+        keep_nan: samples that are not finite numbers are handed out, not refused.
 
     Raises:
         DataError: not such a file, other axes than ``channels``, or no samples.
     """
 
-    def __init__(self, path: Path, *, rate_hz: float, channels: tuple[str, ...], chunk_ms: float) -> None:
+    def __init__(
+        self, path: Path, *, rate_hz: float, channels: tuple[str, ...], chunk_ms: float, keep_nan: bool = False
+    ) -> None:
         self._chunk = max(1, round(rate_hz * chunk_ms / 1000))
         self.signal = Signal((None, len(channels)), "float32", rate_hz, "motion", channels)
         existing_file(path, EXPECTED)
         readers: dict[str, type[_Csv] | type[_Npy]] = {".csv": _Csv, ".txt": _Csv, ".npy": _Npy}
         if path.suffix.lower() not in readers:
             raise DataError(f'{path} ends in "{path.suffix}", expected {EXPECTED}; rename or convert it')
-        self._reader: _Reader = readers[path.suffix.lower()](path, self.signal)
+        self._reader: _Reader = readers[path.suffix.lower()](path, self.signal, keep_nan)
 
     def read(self) -> Generator[Array, None, None]:
         yield from self._reader.chunks(self._chunk)
@@ -47,9 +50,9 @@ class _Reader(Protocol):
 
 
 class _Csv:
-    def __init__(self, path: Path, signal: Signal) -> None:
+    def __init__(self, path: Path, signal: Signal, keep_nan: bool) -> None:
         self._path, self._signal = path, signal
-        self._layout = read_header(path, signal.channels)
+        self._layout = read_header(path, signal.channels, keep_nan)
 
     def chunks(self, size: int) -> Generator[Array, None, None]:
         chunk, filled = np.empty((size, len(self._signal.channels)), np.float32), 0
@@ -64,8 +67,8 @@ class _Csv:
 
 
 class _Npy:
-    def __init__(self, path: Path, signal: Signal) -> None:
-        self._path, self._axes = path, len(signal.channels)
+    def __init__(self, path: Path, signal: Signal, keep_nan: bool) -> None:
+        self._path, self._axes, self._keep_nan = path, len(signal.channels), keep_nan
         data = self._data()
         if data.ndim != 2 or data.shape[1] != self._axes or data.dtype.kind not in "iuf":
             raise DataError(
@@ -79,10 +82,10 @@ class _Npy:
         data = self._data()
         for start in range(0, len(data), size):
             chunk = np.array(data[start : start + size], np.float32)
-            if not np.isfinite(chunk).all():
+            if not self._keep_nan and not np.isfinite(chunk).all():
                 row = start + int(np.argmin(np.isfinite(chunk).all(axis=1)))
                 shown = data[row].tolist()
-                raise DataError(f"{self._path}: sample {row} is {shown}, expected finite numbers; repair it")
+                raise DataError(f"{self._path}: sample {row} is {shown}, expected finite numbers; repair it, {OR_KEEP}")
             yield chunk
 
     def _data(self) -> Array:

@@ -3,6 +3,7 @@
 A first line of names says which column is which: ``ax_g`` or, as many loggers write, ``aX`` without its unit, in any
 order and among others. Without names, columns stand in the order of the config's channels. A column ``time``, ``t``,
 ``time_s``, ``time_ms`` or ``timestamp_ms`` is checked: it must increase, and fit ``rate_hz`` within 5 % on the whole.
+A cell ``nan`` or ``inf`` is refused, or kept where that is asked for: then a step must look out for it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import csv
 import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import DataError
 
 TIME_COLUMNS = {"t": 1.0, "time": 1.0, "time_s": 1.0, "timestamp_s": 1.0, "time_ms": 1e-3, "timestamp_ms": 1e-3}
 RATE_TOLERANCE = 0.05
+OR_KEEP = "or keep it (the sensor's nan: keep) and put the step health first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,17 @@ class Layout:
         width: how many columns there are.
         first_line: 1-based number of the first line of numbers.
         time: index of the time column, if there is one, and seconds per unit of it.
+        keep_nan: a sample may be nan or inf.
     """
 
     columns: tuple[int, ...]
     width: int
     first_line: int
     time: tuple[int, float] | None = None
+    keep_nan: bool = False
 
 
-def read_header(path: Path, channels: tuple[str, ...]) -> Layout:
+def read_header(path: Path, channels: tuple[str, ...], keep_nan: bool = False) -> Layout:
     """Find the channels in the file, and check its first line of numbers.
 
     Raises:
@@ -47,6 +51,7 @@ def read_header(path: Path, channels: tuple[str, ...]) -> Layout:
         line, first = next(lines, (0, []))
         named = _is_names(first)
         layout = _with_names(path, line, first, channels) if named else _without_names(path, line, first, channels)
+        layout = replace(layout, keep_nan=keep_nan)
         sample = next(lines, None) if named else (line, first)
     if sample is None or not first:
         raise DataError(f"{path} holds no samples, expected lines of {', '.join(channels)}; record it again")
@@ -148,15 +153,23 @@ def _without_names(path: Path, line: int, row: list[str], channels: tuple[str, .
 def _numbers(path: Path, line: int, row: list[str], layout: Layout) -> list[float]:
     if len(row) != layout.width:
         raise DataError(f"{path}:{line}: got {len(row)} values, expected {layout.width}; repair the line")
-    needed = (*layout.columns, layout.time[0]) if layout.time else layout.columns
     values = [0.0] * layout.width
-    for column in needed:
-        text = row[column].strip()
-        try:
-            values[column] = math.nan if "_" in text else float(text)  # Python reads 1_0 as 10; no logger writes that
-        except ValueError:
-            values[column] = math.nan
-        if not math.isfinite(values[column]):
-            place = f"{path}:{line}: column {column + 1}"
-            raise DataError(f'{place} holds "{text[:40]}", expected a number; repair the line')
+    for column in layout.columns:
+        values[column] = _number(path, line, row, column, layout.keep_nan)
+    if layout.time:
+        values[layout.time[0]] = _number(path, line, row, layout.time[0], keep_nan=False)
     return values
+
+
+def _number(path: Path, line: int, row: list[str], column: int, keep_nan: bool) -> float:
+    text = row[column].strip()
+    place = f'{path}:{line}: column {column + 1} holds "{text[:40]}", expected a number; repair the line'
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise DataError(place) from error
+    if "_" in text:  # Python reads 1_0 as 10; no logger writes that
+        raise DataError(place)
+    if not keep_nan and not math.isfinite(value):
+        raise DataError(f"{place}, {OR_KEEP}")
+    return value

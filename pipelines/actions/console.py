@@ -50,8 +50,9 @@ class Console:
 
 
 def plain(result: Result) -> str:
-    """``  1.230 s  yes  0.97``, then what else there is."""
-    return "  ".join([f"{result.t:7.3f} s", printable(result.label), f"{result.score:.2f}", *_more(result)])
+    """``  1.230 s  yes  0.97``, of a measured quantity ``  1.230 s  vibration  12.4 mg``; then what else there is."""
+    found = _quantity(result) or f"{result.score:.2f}"
+    return "  ".join([f"{result.t:7.3f} s", printable(result.label), found, *_more(result)])
 
 
 def live(result: Result, bold: bool) -> str:
@@ -60,7 +61,13 @@ def live(result: Result, bold: bool) -> str:
     if bold:
         label = f"\x1b[1m{label}\x1b[0m"
     bar = "█" * round(result.score * _BAR)
-    return "  ".join([f"{result.t:7.3f} s", label, f"{bar:·<{_BAR}} {result.score:4.0%}", *_more(result)])
+    found = _quantity(result) or f"{bar:·<{_BAR}} {result.score:4.0%}"
+    return "  ".join([f"{result.t:7.3f} s", label, found, *_more(result)])
+
+
+def _quantity(result: Result) -> str:
+    """A value that has a unit: it says more than a score."""
+    return f"{result.value:.4g} {printable(result.unit)}" if result.value is not None and result.unit else ""
 
 
 def printable(text: str) -> str:
@@ -70,8 +77,8 @@ def printable(text: str) -> str:
 
 def _more(result: Result) -> list[str]:
     more = []
-    if result.value is not None:
-        more.append(f"value {result.value:.4g}{f' {printable(result.unit)}' if result.unit else ''}")
+    if result.value is not None and not result.unit:
+        more.append(f"value {result.value:.4g}")
     if result.region is not None:
         x, y, width, height = result.region
         more.append(f"at {x:.0f},{y:.0f} {width:.0f}x{height:.0f}")

@@ -29,7 +29,8 @@ class Overrides:
 
     Args:
         sets: ``--set key=value``, in order.
-        sensors: options laid over every sensor, each with the name of what asks for it (``--live``) for problems.
+        sensors: options laid over every sensor, each with the name of what asks for it (``--live``) for problems;
+            None takes an option away from a sensor that has it.
         engine: run every model on this engine.
     """
 
@@ -154,10 +155,11 @@ def _change_sensors(root: Node, target: Target, option: str, changes: dict[str, 
             continue  # told where the sensor is read
         capability, _, options = named
         known = _option_names(target, capability)
-        if known is not None and not set(changes) <= known:
+        asked = {key: value for key, value in changes.items() if value is not None or known is None or key in known}
+        if known is not None and not set(asked) <= known:
             problems.append(mark.problem(".".join(keys), f"the {capability} of target {target.name} does not take it"))
             continue
-        over = Node({key: Entry(mark, Node(value, mark)) for key, value in changes.items()}, mark)
+        over = Node({key: Entry(mark, Node(value, mark)) for key, value in asked.items()}, mark)
         # the capability may stand bare (sensor: microphone), so the whole sensor is laid anew
         sensor = Node({capability: Entry(options.mark, merge(options, over))}, node.mark)
         root = merge(root, mapping(keys, sensor))

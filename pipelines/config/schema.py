@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -41,11 +41,18 @@ class EngineConfig(Config, frozen=True, kw_only=True):
         model: the name of a model with a manifest, or the path of a model file or manifest.
         labels: the classes in the order of the outputs, or a text file of one per line; the manifest's where absent.
         shared: one instance for all pipelines of this file that ask for the same, behind a fair queue.
+        residual: of an autoencoder, hand on how far its output is from its input instead of the output: ``mean``
+            gives the mean of the squared differences, ``each`` the squared difference of every element.
     """
 
     model: Text
     labels: tuple[str, ...] | InputPath | None = None
     shared: bool = False
+    residual: Literal["mean", "each"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.residual and self.labels is not None:
+            raise ValueError("got labels with residual, but a residual is no scores of classes; leave labels out")
 
 
 @dataclass(frozen=True, slots=True)

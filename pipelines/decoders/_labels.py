@@ -37,6 +37,33 @@ def index_of(label: str, key: str, labels: tuple[str, ...]) -> int:
     raise SignalMismatch(f"{key}: {label!r}", "a label of the model", fix)
 
 
+def names_of(signal: Signal) -> tuple[str, ...]:
+    """One name per value, or none: of a window the channels name the axes alone."""
+    return signal.channels if len(signal.channels) == _size(signal) else ()
+
+
+def place_of(signal: Signal, of: str | int | None) -> int:
+    """Which value ``of`` says, the config's key of that name. Raises SignalMismatch."""
+    size = _size(signal)
+    match of:
+        case None if size == 1:
+            return 0
+        case None:
+            raise SignalMismatch(f"{signal}, {size} values", "one value", "say which with the key of")
+        case str(label):
+            return index_of(label, "of", names_of(signal))
+        case index if index < size:
+            return index
+        case index:
+            raise SignalMismatch(f"of: {index}", f"0 to {size - 1}, the values of {signal}")
+
+
+def _size(signal: Signal) -> int:
+    if None in signal.shape:
+        raise SignalMismatch(signal, "a fixed number of values", "add a window before this step")
+    return math.prod(size for size in signal.shape if size is not None)
+
+
 def found(frame: Frame, label: str, score: float, value: float | None = None) -> Result:
     """A result of this frame; in a cascade it lies where the earlier decoder's result did."""
     region = frame.cause.region if frame.cause else None

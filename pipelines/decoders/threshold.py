@@ -7,8 +7,8 @@ import math
 from pipelines.config.schema import Config as Base
 from pipelines.config.schema import Count, NonNegative, Text
 from pipelines.core import Data, Frame, Result, Signal
-from pipelines.decoders._labels import array_of, found, index_of, part_of
-from pipelines.errors import ModelError, SignalMismatch
+from pipelines.decoders._labels import array_of, found, names_of, part_of, place_of
+from pipelines.errors import ModelError
 
 
 class Threshold:
@@ -57,28 +57,12 @@ class Threshold:
     def resolve(self, signal: Signal) -> None:
         """Takes one value, or with ``of`` several [values]."""
         signal = part_of(signal, self._config.output)
-        if None in signal.shape:
-            raise SignalMismatch(signal, "a fixed number of values", "add a window before this step")
-        size = math.prod(size for size in signal.shape if size is not None)
-        names = signal.channels if len(signal.channels) == size else ()  # of a window they name the axes alone
-        self._index = self._place(signal, names, size)
+        names = names_of(signal)
+        self._index = place_of(signal, self._config.of)
         self._scored = signal.kind == "scores" and bool(names)
         class_label = names[self._index] if names else None
         self._label = self._config.label or class_label or ("above" if self._config.above is not None else "below")
         self.labels = (self._label, *([self._config.cleared] if self._config.cleared else []))
-
-    def _place(self, signal: Signal, names: tuple[str, ...], size: int) -> int:
-        match self._config.of:
-            case None if size == 1:
-                return 0
-            case None:
-                raise SignalMismatch(f"{signal}, {size} values", "one value", "say which with the key of")
-            case str(label):
-                return index_of(label, "of", names)
-            case index if index < size:
-                return index
-            case index:
-                raise SignalMismatch(f"of: {index}", f"0 to {size - 1}, the values of {signal}")
 
     def decode(self, y: Data, frame: Frame) -> tuple[Result, ...]:
         """A result when the value crosses the limit. Raises ModelError where it is not finite."""

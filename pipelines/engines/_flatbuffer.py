@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from struct import Struct, error
 
+from pipelines.engines._looks_like import looks_like
 from pipelines.errors import ModelError
 
 # field number -> what it holds, for the fields that are offsets: the size of a vector's elements in bytes, the name of
@@ -30,17 +31,6 @@ _SCHEMA: dict[str, dict[int, _Field]] = {
 }
 _U16, _I32, _U32 = Struct("<H"), Struct("<i"), Struct("<I")
 
-_LOOKS_LIKE = (
-    (b"", "an empty file"),
-    (b"PK\x03\x04", "a ZIP archive (a .keras model, or a download still packed)"),
-    (b"\x1f\x8b", "a gzip archive (a download still packed)"),
-    (b"\x89HDF", "an HDF5 file (a Keras .h5 model)"),
-    (b"version https://git-lfs", 'a Git LFS pointer (run "git lfs pull" where it came from)'),
-    (b"<", "a web page or XML (a download that went wrong)"),
-    (b"\x7fELF", "a compiled program or library"),
-    (b"\x08", "an ONNX or TensorFlow protobuf"),
-)
-
 
 def read_model(path: Path) -> bytes:
     """The bytes of a .tflite file that is all there.
@@ -57,7 +47,7 @@ def read_model(path: Path) -> bytes:
         raise ModelError(f"cannot read the model {path} ({problem.strerror}), expected a .tflite file") from problem
     if data[4:8] != b"TFL3":
         raise ModelError(
-            f"{path} looks like {_looks_like(data)}, expected a .tflite model (TFL3 at byte 4); convert or fetch it"
+            f"{path} looks like {looks_like(data)}, expected a .tflite model (TFL3 at byte 4); convert or fetch it"
         )
     check(data, path)
     return data
@@ -112,13 +102,3 @@ def _referred(data: bytes, kind: _Field, at: int) -> list[tuple[str, int]]:
 def _within(data: bytes, at: int, size: int) -> None:
     if at + size > len(data):
         raise IndexError(at + size)
-
-
-def _looks_like(data: bytes) -> str:
-    for start, what in _LOOKS_LIKE:
-        if data.startswith(start) if start else not data:
-            return what
-    head = data[:512]
-    if head.isascii() and b"\0" not in head:
-        return "text"
-    return f"something else (it starts with {head[:8].hex(' ')})"

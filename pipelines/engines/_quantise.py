@@ -5,10 +5,14 @@ Formulas: tensorflow/lite/kernels/internal/reference/quantize.h (AffineQuantize)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipelines.core import Array, TensorSpec
 from pipelines.errors import DataError
+
+Edge = Callable[[Array], Array]
 
 
 class Quantiser:
@@ -66,3 +70,21 @@ class Dequantiser:
             return self._real
         np.subtract(stored, self._zero_point, out=self._real)
         return np.multiply(self._real, self._scale, out=self._real)
+
+
+def to_stored(spec: TensorSpec) -> Edge:
+    """A function from real values to what this input stores; an array of the tensor's own dtype goes as it is."""
+    dtype = np.dtype(spec.dtype)
+    convert: Edge = Quantiser(spec) if dtype.kind in "iu" else _Cast(spec)
+    return lambda x: x if x.dtype == dtype else convert(x)
+
+
+class _Cast:
+    """Real values to a float tensor's own type, valid until the next call."""
+
+    def __init__(self, spec: TensorSpec) -> None:
+        self._stored = np.empty(spec.shape, spec.dtype)
+
+    def __call__(self, x: Array) -> Array:
+        np.copyto(self._stored, x, casting="same_kind")
+        return self._stored

@@ -13,10 +13,8 @@ from pipelines.config.schema import EngineConfig
 from pipelines.core import Array, TensorSpec
 from pipelines.engines import _litert
 from pipelines.engines._flatbuffer import read_model
-from pipelines.engines._quantise import Dequantiser, Quantiser
+from pipelines.engines._quantise import Dequantiser, Edge, to_stored
 from pipelines.errors import ModelError, SignalMismatch
-
-Edge = Callable[[Array], Array]
 
 
 class Tflite:
@@ -57,7 +55,7 @@ class Tflite:
         self.outputs = tuple(_spec(detail, "output", path) for detail in outputs)
         self.description = f"{_litert.version(runtime)}, {kernels}, {config.threads} thread{'s' * (config.threads > 1)}"
         self._feeds = [
-            (detail["index"], spec, _to_stored(spec)) for detail, spec in zip(inputs, self.inputs, strict=True)
+            (detail["index"], spec, to_stored(spec)) for detail, spec in zip(inputs, self.inputs, strict=True)
         ]
         self._reads = [
             (self._interpreter.tensor(detail["index"]), spec, Dequantiser(spec))
@@ -114,24 +112,6 @@ def _spec(detail: dict[str, Any], what: str, path: Path) -> TensorSpec:
     if not len(scales) or not scales[0]:
         return TensorSpec(name, shape, dtype.name)
     return TensorSpec(name, shape, dtype.name, float(scales[0]), int(zero_points[0]))
-
-
-def _to_stored(spec: TensorSpec) -> Edge:
-    """A function from real values to what this input stores; an array of the tensor's own dtype goes as it is."""
-    dtype = np.dtype(spec.dtype)
-    convert: Edge = Quantiser(spec) if dtype.kind in "iu" else _Cast(spec)
-    return lambda x: x if x.dtype == dtype else convert(x)
-
-
-class _Cast:
-    """Real values to a float tensor's own type, valid until the next call."""
-
-    def __init__(self, spec: TensorSpec) -> None:
-        self._stored = np.empty(spec.shape, spec.dtype)
-
-    def __call__(self, x: Array) -> Array:
-        np.copyto(self._stored, x, casting="same_kind")
-        return self._stored
 
 
 def _read(view: Callable[[], Array], spec: TensorSpec, real: Edge) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tiny_models
+import tiny_onnx
 from pipelines import registry
 from pipelines.config.schema import EngineConfig
 from pipelines.core import Engine
@@ -19,7 +20,12 @@ MODELS: dict[str, dict[str, bytes]] = {
         "float32": tiny_models.add_and_subtract(),
         "int8": tiny_models.add_and_subtract("int8", scale=0.5),
     },
+    "onnx": {
+        "float32": tiny_onnx.add_and_subtract(),
+        "int8": tiny_onnx.quantised_add_and_subtract("int8", scale=0.5),
+    },
 }
+NEEDS = {"onnx": "onnxruntime"}  # an engine's own package, where it is an extra
 A, B = np.array([[1, 2, 3, 4]], np.float32), np.array([[0.5, 0.5, -1, 30]], np.float32)
 
 
@@ -29,6 +35,8 @@ A, B = np.array([[1, 2, 3, 4]], np.float32), np.array([[0.5, 0.5, -1, 30]], np.f
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     name, dtype = request.param
     assert name in MODELS, f"add a small model for the engine {name} to this table"
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     path = tmp_path / "model"
     path.write_bytes(MODELS[name][dtype])
     built = registry.load("engines", name)(registry.load("engines", name).Config(model=str(path)), path)

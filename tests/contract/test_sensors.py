@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from hal.sim.fan import FanConfig
+from hal.sim.sensors import Synthetic
 from hal.sim.target import Sim
 from pipelines.core import Frame, Sensor, Signal
 
@@ -62,7 +64,12 @@ def npy(folder: Path) -> str:
     return "a.npy"
 
 
-CASES: dict[str, tuple[str, Callable[[Path], str], dict[str, Any]]] = {
+def nothing(folder: Path) -> None:
+    """What the simulator makes up needs no file."""
+
+
+SYNTHETIC_FAN = {"channels": ("ax_g", "ay_g", "az_g"), "synthetic": Synthetic(fan=FanConfig(seconds=1.03))}
+CASES: dict[str, tuple[str, Callable[[Path], str | None], dict[str, Any]]] = {
     "wav": ("microphone", wav, {}),
     "wav, one channel": ("microphone", wav, {"channel": 1, "chunk_ms": 7.0}),
     "wav of another rate": ("microphone", wav_of_another_rate, {}),
@@ -72,6 +79,7 @@ CASES: dict[str, tuple[str, Callable[[Path], str], dict[str, Any]]] = {
     "video": ("camera", video, {}),
     "csv": ("motion", csv, {}),
     "npy": ("motion", npy, {}),
+    "synthetic fan": ("motion", nothing, SYNTHETIC_FAN),
 }
 
 
@@ -81,7 +89,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     name, sim = record(tmp_path), Sim()
 
     def make(**more: Any) -> Sensor:
-        config = sim.config_of(capability)(file=str(tmp_path / name), **{"pace": "fast", **keys, **more})
+        source = {"file": str(tmp_path / name)} if name is not None else {}
+        config = sim.config_of(capability)(**{"pace": "fast", **source, **keys, **more})
         return sim.sensor(capability, config)
 
     return make

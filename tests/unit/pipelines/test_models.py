@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import ConfigError, ModelError
-from pipelines.models import open_model, read_labels, read_manifest
-from pipelines.resources import manifests
+from pipelines.models import open_model, read_labels, read_manifest, secure
+from pipelines.resources import bundled, manifests, model_store
 
 MANIFEST = """
 name: tiny
@@ -69,6 +69,112 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     (write(tmp_path / "tiny") / "model.tflite").unlink()
     with pytest.raises(ModelError, match=r"model\.tflite is not there; expected the model file of 3 bytes"):
         open_model("tiny/manifest.yaml", tmp_path)
+
+
+NAMED = """
+name: tiny
+title: A tiny model
+files:
+  - {{engine: tflite, path: model.tflite, {file}}}
+labels: [no, off, on, yes]
+input: {{kind: image, shape: [32, 32, 3]}}
+preprocess: []
+training: {{data: none, licence: none}}
+"""
+FETCHED = f"sha256: {hashlib.sha256(b'abc').hexdigest()}, bytes: 3, url: 'https://example.com/m'"
+
+
+def to_fetch(folder: Path, file: str = FETCHED) -> Path:
+    """A model whose file is not beside its manifest."""
+    (folder / "tiny").mkdir(parents=True)
+    (folder / "tiny/manifest.yaml").write_text(NAMED.format(file=file))
+    return folder / "tiny/manifest.yaml"
+
+
+@pytest.mark.parametrize("place", ["first/tiny/model.tflite", "first/model.tflite", "second/tiny/model.tflite",
+                                   "cache/eiq-demo/models/tiny/model.tflite"])  # fmt: skip
+def test_where_a_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    manifest = to_fetch(tmp_path / "x")
+    monkeypatch.setenv("EIQ_MODELS", f"{tmp_path}/first:{tmp_path}/second")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(
+        ModelError, match="model tiny is not on this machine .3 bytes.; fetch it: eiq-demo models fetch"
+    ):
+        open_model(str(manifest), tmp_path)
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_bytes(b"abc")
+    assert open_model(str(manifest), tmp_path).path == tmp_path / place
+
+
+def test_a_cache_that_is_no_absolute_path_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EIQ_MODELS", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert model_store() == tmp_path / ".cache/eiq-demo/models"
+
+
+def test_what_is_quoted_is_not_run_even_where_it_is(tmp_path: Path) -> None:
+    manifest = to_fetch(tmp_path, "url: 'https://example.com/m.tgz'")
+    (tmp_path / "tiny/model.tflite").write_bytes(b"abc")
+    with pytest.raises(
+        ModelError, match="model tiny is quoted only: no sha256 .* is at https://example.com/m.tgz.*run;"
+    ):
+        open_model(str(manifest), tmp_path)
+
+
+def test_a_name_may_have_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "net_0.25_128")
+    monkeypatch.setenv("EIQ_MODELS", str(tmp_path))
+    assert open_model("net_0.25_128", Path("/")).name == "tiny"
+    with pytest.raises(ModelError, match="unknown model 'net_0.25_12'; did you mean \"net_0.25_128\""):
+        open_model("net_0.25_12", Path("/"))
+    with pytest.raises(ModelError, match="model other.tflite: /other.tflite is not there"):
+        open_model("other.tflite", Path("/"))
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("https://example.com/a", True),
+        ("http://127.0.0.1:8000/a", True),
+        ("http://localhost/a", True),
+        ("http://[::1]:1/a", True),
+        ("http://example.com/a", False),
+        ("http://127.0.0.1.example.com/a", False),
+        ("http://localhost@example.com/a", False),
+        ("https:///a", False),
+        ("https://[bad/a", False),
+        ("https://example.com:99999/a", False),
+        ("https://example..com/a", False),
+        ("https://exämple.com/a", False),
+        ("ftp://example.com/a", False),
+        ("file:///etc/passwd", False),
+        ("a", False),
+    ],
+)
+def test_only_https_or_this_very_machine(url: str, good: bool) -> None:
+    assert secure(url) == good
+
+
+def test_the_bundled_manifests_are_right() -> None:
+    for name, path in manifests().items():
+        manifest = read_manifest(path)
+        assert manifest.name == name
+        for file in manifest.files:
+            assert file.sha256 or (file.url and all(score.measured == "quoted" for score in manifest.accuracy)), name
+
+
+def test_the_imagenet_labels_are_1001_different_words() -> None:
+    labels = read_labels(str(bundled() / "models/imagenet_labels.txt"))
+    assert len(labels) == len(set(labels)) == 1001
+    assert (labels[0], labels[1], labels[653], labels[1000]) == (
+        "background",
+        "tench",
+        "military uniform",
+        "toilet tissue",
+    )
+    assert (labels[135], labels[518]) == ("crane (bird)", "crane (machine)")
 
 
 def test_no_file_for_an_engine(tmp_path: Path) -> None:

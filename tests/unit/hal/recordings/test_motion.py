@@ -160,3 +160,21 @@ def test_a_real_gesture_recording(shared_data: Path) -> None:
     axes = ("ax_g", "ay_g", "az_g", "gx_dps", "gy_dps", "gz_dps")
     recorded = motion(sorted((shared_data / "wand" / "train").glob("*.csv"))[0], 119.0, axes)
     assert sum(len(chunk) for chunk in recorded.read()) == 2261
+
+
+@pytest.mark.parametrize("ending", ["csv", "npy"])
+def test_what_is_no_number_is_kept_where_that_is_asked_for(tmp_path: Path, ending: str) -> None:
+    rows = [[1, 2, 3], [4, np.nan, 6], [-np.inf, 8, 9]]
+    np.save(tmp_path / "a.npy", np.array(rows))
+    csv(tmp_path, "time_ms,ax,ay,gz\n0,1,2,3\n10,4, NaN ,6\n20,-inf,8,9\n")
+    path = tmp_path / f"a.{ending}"
+    with pytest.raises(DataError, match=r"or keep it \(the sensor's nan: keep\) and put the step health first"):
+        moved(path)
+    kept = MotionFile(path, rate_hz=100.0, channels=AXES, chunk_ms=20, keep_nan=True)
+    np.testing.assert_array_equal(np.concatenate(list(kept.read())), np.array(rows, np.float32))
+
+
+@pytest.mark.parametrize("text", ["1,2,\n", "1,x,3\n", "1,1_0,3\n", "t,ax,ay,gz\n0,1,2,3\nnan,1,2,3\n"])
+def test_no_value_and_no_time_are_never_kept(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError):
+        list(MotionFile(csv(tmp_path, text), rate_hz=100.0, channels=AXES, chunk_ms=20, keep_nan=True).read())

@@ -104,5 +104,9 @@ def test_each_line_is_out_at_once_and_a_reader_that_leaves_is_a_broken_pipe() ->
         assert child.wait(20) == 7
 
 
-def test_a_value_has_its_unit(target: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert printed(Result(1.0, "speed", 1.0, 23.456, unit="Hz"), target, capsys).endswith("value 23.46 Hz\n")
+def test_a_measured_quantity_stands_in_place_of_a_score(
+    target: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speed = Result(1.0, "speed", 1.0, 23.456, unit="Hz")
+    assert printed(speed, target, capsys) == "  1.000 s  speed  23.46 Hz\n"
+    assert "23.46 Hz" in shown(speed, target, monkeypatch)

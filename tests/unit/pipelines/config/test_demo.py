@@ -123,6 +123,15 @@ def test_an_option_that_a_sensor_does_not_take(tmp_path: Path) -> None:
     assert problem == "--input x:1:1: sensor: the camera of target sim does not take it"
 
 
+def test_an_option_is_taken_away_from_the_sensors_that_have_it(tmp_path: Path) -> None:
+    overrides = Overrides(sensors=(("--input y", {"file": "y", "synthetic": None}),))
+    assert load(tmp_path, GOOD, overrides).pipelines[0].sensor.config.file == "y"
+    motion = "sensor: {motion: {synthetic: {fan: {}}}}\npostprocess: [{threshold: {above: 1, of: 0}}]\n"
+    (tmp_path / "motion.yaml").write_text(motion)
+    (pipeline,) = load_demo(str(tmp_path / "motion.yaml"), FakeTargetWithMicrophone(), overrides).pipelines
+    assert (pipeline.sensor.config.file, pipeline.sensor.config.synthetic) == (str(Path("y").absolute()), None)
+
+
 def test_unknown_config_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match='did you mean "kws.yaml"'):
         load_demo("kw.yaml", FakeTarget())
