@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
@@ -14,25 +16,52 @@ from pipelines.config.schema import Config, InputPath, Positive, Step, Text
 from pipelines.config.yaml12 import read
 from pipelines.errors import ConfigError, ModelError, Problem
 from pipelines.registry import did_you_mean
-from pipelines.resources import expanded, manifests
+from pipelines.resources import expanded, fetched_files, manifests
 
-SUFFIXES = {".tflite": "tflite"}
+SUFFIXES = {".tflite": "tflite", ".onnx": "onnx"}
+State = Literal["here", "damaged", "missing", "to fetch", "quoted"]
 
 
 class ModelFile(Config, frozen=True, kw_only=True):
     """One file of a network.
 
+    A file without sha256 was never seen here: what the manifest says of it is *quoted*, and it is neither fetched nor
+    run.
+
     Args:
         engine: which engine runs it.
-        path: beside the manifest.
+        path: beside the manifest; what is fetched has its name, in another folder (pipelines.resources.model_store).
         sha256: of the file, in hex.
         bytes: its size.
+        url: where it comes from.
+        mirrors: further addresses of the same file, tried in turn.
+        accelerator: what the file was compiled for, such as ``ethos-u55-128``; it runs on nothing else.
     """
 
     engine: Text
     path: InputPath
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    bytes: Positive
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    bytes: Positive | None = None
+    url: Text | None = None
+    mirrors: tuple[Text, ...] = ()
+    accelerator: Text | None = None
+
+    def __post_init__(self) -> None:
+        if (self.sha256 is None) != (self.bytes is None):
+            raise ValueError("got one of sha256 and bytes, expected both (of the file itself) or none (quoted)")
+        for url in self.urls:
+            if not secure(url):
+                raise ValueError(f"got the address {url}, expected https://")
+
+    @property
+    def name(self) -> str:
+        """Without folders."""
+        return Path(self.path).name
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All addresses, in the order in which they are tried."""
+        return (*((self.url,) if self.url else ()), *self.mirrors)
 
 
 class ModelInput(Config, frozen=True, kw_only=True):
@@ -54,7 +83,12 @@ class Source(Config, frozen=True, kw_only=True):
 
 
 class Training(Config, frozen=True, kw_only=True):
-    """Where a model comes from."""
+    """Where a model comes from.
+
+    Args:
+        parameters, macs: weights, and multiply-accumulates for one input.
+        figures: who says so of parameters and macs, where they were not counted here.
+    """
 
     data: Text
     licence: Text
@@ -62,6 +96,7 @@ class Training(Config, frozen=True, kw_only=True):
     seed: int | None = None
     parameters: Positive | None = None
     macs: Positive | None = None
+    figures: Text | None = None
 
 
 class Score(Config, frozen=True, kw_only=True):
@@ -90,6 +125,10 @@ class Manifest(Config, frozen=True, kw_only=True):
     training: Training
     accuracy: tuple[Score, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.name in (".", "..") or not set(self.name).isdisjoint("/\\\0"):  # it becomes a folder's name
+            raise ValueError(f"got the name {self.name!r}, expected one without slashes")
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -101,6 +140,7 @@ class Model:
         path: the file.
         labels: of the first output; empty where none are known.
         manifest: None for a bare file.
+        origin: where the manifest lies.
     """
 
     name: str
@@ -108,6 +148,7 @@ class Model:
     path: Path
     labels: tuple[str, ...]
     manifest: Manifest | None = None
+    origin: Path | None = None
 
 
 def manifest_of(name: str) -> Path:
@@ -138,21 +179,22 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def open_model(reference: str, folder: Path, engine: str | None = None) -> Model:
+def open_model(reference: str, folder: Path, engine: str | None = None, accelerator: str | None = None) -> Model:
     """Find a model and check that its file is the one that the manifest was written for.
 
     Args:
         reference: a name, or the path of a manifest or model file, relative to ``folder``.
         folder: where the config lies.
         engine: the engine that was asked for; None takes the manifest's first file.
+        accelerator: the file that was compiled for it; None takes one that was compiled for none.
 
     Raises:
-        ModelError: there is no such model, no file of it for this engine, or the file is not the manifest's.
+        ModelError: there is no such model, no file of it for this engine and accelerator, or it is another one.
         ConfigError: the manifest is wrong.
     """
     path = _find(reference, folder)
     if path.suffix == ".yaml":
-        return _from_manifest(path, engine)
+        return _from_manifest(path, engine, accelerator)
     known = SUFFIXES.get(path.suffix)
     if engine is None and known is None:
         raise ModelError(f"model {reference}: no engine is known for {path.suffix or 'a file without a suffix'}; "
@@ -178,6 +220,45 @@ def read_labels(labels: tuple[str, ...] | InputPath) -> tuple[str, ...]:
         raise ModelError(f"labels {labels} cannot be read ({error}); expected a text file, one label a line") from error
 
 
+def find_file(manifest: Manifest, file: ModelFile) -> Path:
+    """Where a model's file lies: beside its manifest, or where it was fetched to.
+
+    Raises:
+        ModelError: it is nowhere on this machine, or its manifest only quotes it; says what to do.
+    """
+    name, there = manifest.name, _found(manifest, file)
+    check_hashed(manifest, file)
+    if there:
+        return there
+    if not file.url:
+        raise ModelError(f"{file.path} is not there; expected the model file of {file.bytes:,} bytes")
+    raise ModelError(
+        f"model {name} is not on this machine ({file.bytes:,} bytes); fetch it: eiq-demo models fetch {name}, or, "
+        f"without network, from a folder: eiq-demo models fetch {name} --from DIR"
+    )
+
+
+def check_hashed(manifest: Manifest, file: ModelFile) -> None:
+    """Refuse a file that the manifest only quotes. Raises ModelError."""
+    if file.sha256 is None:
+        where = f" (it is at {file.url})" if file.url else ""
+        raise ModelError(
+            f"model {manifest.name} is quoted only: no sha256 of its file is known here{where}, so that nothing tells "
+            "the right file from another, and it is neither fetched nor run; take one that eiq-demo models list shows "
+            "as here or to fetch, or name a file of yours by its path"
+        )
+
+
+def state(manifest: Manifest, file: ModelFile) -> State:
+    """Whether a file can be run now, at a glance: its size is looked at, not its sha256."""
+    if file.sha256 is None:
+        return "quoted"
+    there = _found(manifest, file)
+    if there:
+        return "here" if there.stat().st_size == file.bytes else "damaged"
+    return "to fetch" if file.url else "missing"
+
+
 def verify(path: Path, file: ModelFile) -> None:
     """Check a file against its manifest's size and sha256.
 
@@ -187,24 +268,62 @@ def verify(path: Path, file: ModelFile) -> None:
     if not path.is_file():
         raise ModelError(f"{path} is not there; expected the model file of {file.bytes:,} bytes")
     try:
-        data = path.read_bytes()
+        size, digest = path.stat().st_size, sha256(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}); expected the model file") from error
-    if len(data) != file.bytes:
-        raise ModelError(f"{path} has {len(data):,} bytes, its manifest says {file.bytes:,}; "
+    if size != file.bytes:
+        raise ModelError(f"{path} has {size:,} bytes, its manifest says {file.bytes:,}; "
                          "it is damaged or another file: fetch it again or correct the manifest")  # fmt: skip
-    digest = hashlib.sha256(data).hexdigest()
     if digest != file.sha256:
-        raise ModelError(f"{path} has sha256 {digest[:12]}…, its manifest says {file.sha256[:12]}…; "
+        raise ModelError(f"{path} has sha256 {digest[:12]}…, its manifest says {str(file.sha256)[:12]}…; "
                          "it is damaged or another file: fetch it again or correct the manifest")  # fmt: skip
+
+
+def sha256(path: Path) -> str:
+    """A file's, in hex. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def secure(url: str) -> bool:
+    """https, or http to this very machine: a manifest must not fetch over a line that anybody can write to."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        host.encode("idna")  # as a look-up will
+    except ValueError:
+        return False
+    return bool(host) and url.isascii() and (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host)))
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _found(manifest: Manifest, file: ModelFile) -> Path | None:
+    beside = Path(file.path)
+    return next((path for path in (beside, *fetched_files(manifest.name, file.name)) if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that may not be looked into holds none
+        return False
 
 
 def _find(reference: str, folder: Path) -> Path:
     path = expanded(reference)
-    if len(path.parts) == 1 and not path.suffix:
+    bare = path.parts == (reference,)  # ./kws is a folder here, kws a name
+    if bare and (not path.suffix or reference in manifests()):  # a name may have dots: mobilenet_v1_0.25_128
         return manifest_of(reference)
     path = path if path.is_absolute() else (folder / path).absolute()
     try:
+        if bare and path.suffix[1:2].isdigit() and not path.exists():  # a name misspelt, and no kind of file
+            return manifest_of(reference)
         return path / "manifest.yaml" if path.is_dir() else path
     except OSError as error:  # a name longer than the system takes, a folder that may not be looked into
         raise ModelError(
@@ -212,11 +331,13 @@ def _find(reference: str, folder: Path) -> Path:
         ) from error
 
 
-def _from_manifest(path: Path, engine: str | None) -> Model:
+def _from_manifest(path: Path, engine: str | None, accelerator: str | None) -> Model:
     manifest = read_manifest(path)
     for file in manifest.files:
-        if engine in (None, file.engine):
-            verify(Path(file.path), file)
-            return Model(manifest.name, file.engine, Path(file.path), read_labels(manifest.labels), manifest)
-    raise ModelError(f"model {manifest.name} has no file for the engine {engine!r}; "
-                     f"it has files for: {', '.join(file.engine for file in manifest.files)}")  # fmt: skip
+        if engine in (None, file.engine) and file.accelerator == accelerator:
+            there = find_file(manifest, file)
+            verify(there, file)
+            return Model(manifest.name, file.engine, there, read_labels(manifest.labels), manifest, path)
+    wanted = f"the engine {engine!r}" + (f" on {accelerator}" if accelerator else "")
+    has = (file.engine + (f" on {file.accelerator}" if file.accelerator else "") for file in manifest.files)
+    raise ModelError(f"model {manifest.name} has no file for {wanted}; it has files for: {', '.join(has)}")

@@ -57,7 +57,33 @@ def bundled_configs() -> list[Path]:
 def manifests() -> dict[str, Path]:
     """Every model's manifest by the model's name: the bundled ones, and those in the folders of EIQ_MODELS, which hide
     a bundled one of the same name."""
-    own = [expanded(part) for part in os.environ.get("EIQ_MODELS", "").split(os.pathsep) if part]
-    folders = [bundled() / "models", *reversed(own)]
+    folders = [bundled() / "models", *reversed(own_models())]
     found = {path.parent.name: path for folder in folders for path in folder.glob("*/manifest.yaml")}
     return dict(sorted(found.items()))
+
+
+def own_models() -> list[Path]:
+    """The folders that EIQ_MODELS names, in its order."""
+    return [expanded(part) for part in os.environ.get("EIQ_MODELS", "").split(os.pathsep) if part]
+
+
+def model_store() -> Path:
+    """Where ``models fetch`` writes: the first folder of EIQ_MODELS, else this user's cache.
+
+    ``XDG_CACHE_HOME`` or ``~/.cache`` as in freedesktop.org's Base Directory Specification, which has a relative
+    ``XDG_CACHE_HOME`` ignored.
+    """
+    own = own_models()
+    return own[0].absolute() if own else _model_cache()
+
+
+def fetched_files(model: str, file: str) -> list[Path]:
+    """Where a model's file may lie that is not beside its manifest, best first: in the folders of EIQ_MODELS, in one of
+    the model's name or loose (as on a stick), and in the cache."""
+    own = [path for folder in own_models() for path in (folder / model / file, folder / file)]
+    return [path.absolute() for path in (*own, _model_cache() / model / file)]
+
+
+def _model_cache() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else expanded("~/.cache")) / "eiq-demo" / "models"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import click
 
 from pipelines.errors import DeviceError, EiqError, ModelError
+from pipelines.resources import bundled_configs
 
 DESKTOP = "pip install 'eiq-demo[desktop]'"
 
@@ -17,7 +19,8 @@ DESKTOP = "pip install 'eiq-demo[desktop]'"
 def doctor() -> None:
     """Say what works on this machine, and the command that mends what does not.
 
-    Exit code 1 where a bundled demo cannot run; a missing microphone or camera matters for --live alone.
+    Exit code 1 where the bundled demos cannot run; a missing microphone or camera matters for --live alone, and a model
+    that is to be fetched for its own demo.
 
     \b
     eiq-demo doctor
@@ -29,13 +32,16 @@ def doctor() -> None:
         "audio files": _soundfile,
         "models": _models,
     })  # fmt: skip
+    demos = {path.name: partial(_demo, path) for path in bundled_configs()}
+    missing = _section("the models of the bundled demos", demos)
+    _section("models in ONNX need", {"ONNX Runtime": _onnxruntime})
     _section("--live needs", {"microphone": _microphone, "camera": _camera})
     if bad:
         raise EiqError(f"{bad} of the things that the bundled demos need do not work; see above")
-    click.echo("all bundled demos can run: eiq-demo run kws.yaml")
+    click.echo(f"{'the other' if missing else 'all'} bundled demos can run: eiq-demo run kws.yaml")
 
 
-def _section(title: str, checks: dict[str, Callable[[], str]]) -> int:
+def _section(title: str, checks: Mapping[str, Callable[[], str]]) -> int:
     click.echo(f"{title}:")
     bad = 0
     for name, check in checks.items():
@@ -58,6 +64,12 @@ def _tflite() -> str:
     return engine.description
 
 
+def _onnxruntime() -> str:
+    from pipelines.engines import _onnxruntime
+
+    return f"onnxruntime {_onnxruntime.runtime().__version__}, on the CPU"
+
+
 def _opencv() -> str:
     from pipelines.optional import require
 
@@ -72,16 +84,31 @@ def _soundfile() -> str:
 
 
 def _models() -> str:
-    from pipelines.models import read_manifest, verify
+    from pipelines.models import find_file, read_manifest, state, verify
     from pipelines.resources import manifests
 
     found = manifests()
     if not found:
         raise ModelError("no model is there; install eiq-demo again, or name a folder of models with EIQ_MODELS")
-    for path in found.values():
-        for file in read_manifest(path).files:
-            verify(Path(file.path), file)
-    return f"{', '.join(found)}: every file has its manifest's sha256"
+    to_fetch, right = [], []
+    for manifest in map(read_manifest, found.values()):
+        states = {state(manifest, file) for file in manifest.files}
+        if states & {"to fetch", "quoted"}:
+            to_fetch += [manifest.name] if "to fetch" in states else []
+            continue
+        for file in manifest.files:
+            verify(find_file(manifest, file), file)
+        right.append(manifest.name)
+    rest = f"; {len(to_fetch)} more are to fetch (eiq-demo models list)" if to_fetch else ""
+    return f"{', '.join(right)}: every file has its manifest's sha256{rest}"
+
+
+def _demo(path: Path) -> str:
+    from hal.sim.target import Sim
+    from pipelines.config.demo import load_demo
+
+    load_demo(str(path), Sim())
+    return "here"
 
 
 def _microphone() -> str:

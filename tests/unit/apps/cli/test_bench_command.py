@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import demos
 import pytest
 from click.testing import CliRunner, Result
 
+import demos
 from apps.cli.main import main
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import demos
 import pytest
 from click.testing import CliRunner, Result
 
+import demos
 from apps.cli.list import KINDS
 from apps.cli.main import main
 from pipelines import resources

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import cv2
-import demos
 import pytest
 from click.testing import CliRunner, Result
 
+import demos
 from apps.cli.main import main
 
 

@@ -13,8 +13,9 @@ import subprocess
 import time
 from pathlib import Path
 
-import demos
 import pytest
+
+import demos
 
 ENDLESS = ("--set", "sensor.microphone.loop=true", "--set", "sensor.microphone.pace=realtime")
 
