@@ -46,9 +46,10 @@ def overrides(
         raise click.UsageError("got both --live and --input, expected one of them")
     changes: list[tuple[str, dict[str, Any]]] = []
     if live:
-        changes.append(("--live", {"live": True, "file": None}))
+        changes.append(("--live", {"live": True, "file": None, "synthetic": None}))
     if input_:
-        changes.append((f"--input {input_}", {"live": False, "file": str(expanded(str(input_)).absolute())}))
+        file = str(expanded(str(input_)).absolute())
+        changes.append((f"--input {input_}", {"live": False, "file": file, "synthetic": None}))
     changes += [(f"--{key} {value}", {key: value}) for key, value in sensor.items() if value is not None]
     return Overrides(tuple(sets), tuple(changes), engine)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -12,7 +12,8 @@ from hal.recordings.files import kind_of
 from hal.recordings.pace import Pace, PaceName
 from hal.recordings.pictures import is_picture
 from hal.recordings.replay import Recording, Replay
-from pipelines.config.schema import InputPath, NonNegative
+from hal.sim.fan import Fan, FanConfig
+from pipelines.config.schema import Config, InputPath, NonNegative
 from pipelines.core import Sensor
 from pipelines.errors import DataError
 
@@ -65,27 +66,46 @@ class Camera(capabilities.Camera, frozen=True, kw_only=True):
         check_source(self.file, self.live)
 
 
+class Synthetic(Config, frozen=True, kw_only=True):
+    """What a sensor makes up by itself.
+
+    Args:
+        fan: a fan's vibration.
+    """
+
+    fan: FanConfig
+
+
 class Motion(capabilities.Motion, frozen=True, kw_only=True):
-    """A motion recording, CSV or NPY.
+    """A motion recording (CSV or NPY), or one that the simulator makes up.
 
     Args:
         file: the recording.
+        synthetic: made up in its place: ``{fan: {…}}``, whose keys stand in docs/motion.md.
         live: refused: a desktop has no motion sensor.
+        nan: what a recording may hold: ``refuse`` samples that are not numbers, or ``keep`` them, for the step health.
         pace: ``realtime`` plays as it was recorded, ``fast`` as fast as it is taken.
         loop: begin again at the end.
         chunk_ms: how much a frame holds.
     """
 
     file: InputPath | None = None
+    synthetic: Synthetic | None = None
     live: bool = False
+    nan: Literal["refuse", "keep"] = "refuse"
     pace: PaceName = "realtime"
     loop: bool = False
     chunk_ms: ChunkMs = 20.0
 
     def __post_init__(self) -> None:
         if self.live:
-            raise ValueError("got live: true, but this desktop has no motion sensor; expected a recording (file: …)")
-        check_source(self.file, self.live)
+            raise ValueError("got live: true, but this desktop has no motion sensor; expected a recording (file: …) "
+                             "or synthetic: {fan: {…}}")  # fmt: skip
+        if self.file is None and self.synthetic is None:
+            raise ValueError("got neither file nor synthetic, expected a recording (file: …, --input) or "
+                             "synthetic: {fan: {…}}")  # fmt: skip
+        if self.file is not None and self.synthetic is not None:
+            raise ValueError("got file and synthetic together, expected one of the two; leave one out")
         super().__post_init__()
 
 
@@ -120,13 +140,20 @@ def camera(config: Camera) -> Sensor:
 
 
 def motion(config: Motion) -> Sensor:
-    """The sensor of that config."""
+    """The sensor of that config, with a recording."""
     from hal.recordings.motion import MotionFile
 
     assert config.file is not None  # its config has checked that
-    path = Path(config.file)
-    recorded = MotionFile(path, rate_hz=config.rate_hz, channels=config.channels, chunk_ms=config.chunk_ms)
+    recorded = MotionFile(Path(config.file), rate_hz=config.rate_hz, channels=config.channels,
+                          chunk_ms=config.chunk_ms, keep_nan=config.nan == "keep")  # fmt: skip
     return _replay(recorded, config)
+
+
+def fan(config: Motion) -> tuple[Fan, Sensor]:
+    """The synthetic fan of that config, and the sensor on it."""
+    assert config.synthetic is not None  # the caller has looked
+    made_up = Fan(config.synthetic.fan, rate_hz=config.rate_hz, channels=config.channels, chunk_ms=config.chunk_ms)
+    return made_up, _replay(made_up, config)
 
 
 def _seen(path: Path, interval_ms: float) -> Recording:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from hal import capabilities
 from hal.capabilities import unsupported
 from hal.sim import sensors
+from hal.sim.fan import Fan
 from hal.sim.led import SimLed
 from pipelines import registry
 from pipelines.config.schema import Config
@@ -20,6 +21,7 @@ class Sim:
 
     Attributes:
         leds: the lights that were asked for, by name; a page or console shows them, a test asserts on them.
+        fans: the synthetic fans that were asked for, in the order of the pipelines; a page or a test drives them.
     """
 
     name = "sim"
@@ -32,6 +34,7 @@ class Sim:
 
     def __init__(self) -> None:
         self.leds: dict[str, SimLed] = {}
+        self.fans: list[Fan] = []
 
     def config_of(self, capability: str) -> type[Any]:
         if capability not in self.capabilities:
@@ -41,6 +44,10 @@ class Sim:
     def sensor(self, capability: str, config: Any) -> Sensor:
         if capability not in _SENSORS:
             raise unsupported(self.name, capability)
+        if isinstance(config, sensors.Motion) and config.synthetic:
+            fan, sensor = sensors.fan(config)
+            self.fans.append(fan)
+            return sensor
         return _SENSORS[capability](config)
 
     def engine(self, name: str, config: Any, path: Path) -> Engine:

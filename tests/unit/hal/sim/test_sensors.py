@@ -17,9 +17,9 @@ from pipelines.config.schema import InputPath
 from pipelines.errors import DataError
 
 
-@pytest.mark.parametrize("cls", [Microphone, Camera, Motion])
-def test_needs_a_recording_or_the_real_thing(cls: type[Any]) -> None:
-    with pytest.raises(ValueError, match=r"got neither file nor live, expected a recording"):
+@pytest.mark.parametrize(("cls", "other"), [(Microphone, "live"), (Camera, "live"), (Motion, "synthetic")])
+def test_needs_a_recording_or_something_in_its_place(cls: type[Any], other: str) -> None:
+    with pytest.raises(ValueError, match=rf"got neither file nor {other}, expected a recording"):
         cls()
 
 

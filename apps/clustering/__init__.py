@@ -1,0 +1,1 @@
+"""The states of a stream, found without labels."""
