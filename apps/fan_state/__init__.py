@@ -1,0 +1,1 @@
+"""The state of a fan by its vibration: how the model was trained and is scored."""
