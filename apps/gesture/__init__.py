@@ -1,0 +1,1 @@
+"""Wand gestures from an accelerometer and a gyroscope."""
