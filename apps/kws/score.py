@@ -1,8 +1,8 @@
-"""Scores the model from audio through the shipped chain: ``python -m apps.kws.score clips|stream --data DIR``.
+"""Scores ``kws.yaml`` on continuous sound: ``python -m apps.kws.score --data DIR``. Single clips: eiq-demo evaluate.
 
 DIR holds the official test split of Speech Commands v0.02 (12 classes) as WAV: ``DIR/<word>/*.wav``, ``_silence_`` and
-``_unknown_`` with or without underscores. ``clips`` takes each clip as one window of one second; ``stream`` builds an
-hour of continuous sound out of them and runs ``kws.yaml`` over it as ``eiq-demo run`` does. Prints JSON.
+``_unknown_`` with or without underscores. An hour of continuous sound is built out of them, and the config runs over it
+as ``eiq-demo run`` does. Prints JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import argparse
 import json
 import tempfile
 import wave
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,11 +24,9 @@ from apps.kws.pictures import LABELS, RATE, Bank, pixels_of_audio
 from apps.script import run as run_script
 from pipelines import registry
 from pipelines.config.demo import Overrides, load_demo
-from pipelines.core import Event, Frame, Result, Signal, Transform
-from pipelines.engine_stage import EngineStage
+from pipelines.core import Event, Result
 from pipelines.errors import DataError
 from pipelines.graph import resolve
-from pipelines.models import open_model
 from pipelines.run import run
 
 Audio = NDArray[np.float32]
@@ -66,48 +63,6 @@ def _read(path: Path) -> Audio:
             raise DataError(f"{path} is not 16 kHz mono s16")
         samples = np.frombuffer(file.readframes(RATE), "<i2").astype(np.float32) / 32768
     return np.pad(samples, (0, RATE - len(samples)))
-
-
-def score_clips(clips: Clips, model: str) -> dict[str, Any]:
-    """Top-1, per class and confusion, of a model (a name, a manifest or its folder) on single clips."""
-    scores = np.stack(list(_scores(clips, model)))
-    given = scores.argmax(axis=1)
-    confusion = np.zeros((len(LABELS), len(LABELS)), int)
-    np.add.at(confusion, (clips.labels, given), 1)
-    return {
-        "clips": len(given),
-        "right": int((given == clips.labels).sum()),
-        "top-1": round(float((given == clips.labels).mean()), 4),
-        "per_class": {name: round(float(confusion[i, i] / confusion[i].sum()), 3) for i, name in enumerate(LABELS)},
-        "confusion_rows_are_truth": {name: confusion[i].tolist() for i, name in enumerate(LABELS)},
-    }
-
-
-def _scores(clips: Clips, reference: str) -> Iterator[Audio]:
-    model = open_model(reference, Path.cwd())
-    if model.manifest is None:
-        raise DataError(f"{reference} has no manifest, so its preprocessing is not known")
-    signal = Signal((None,), "float32", RATE, "audio")
-    chain: list[Transform] = []
-    for step in model.manifest.preprocess:
-        chain.append(registry.load("transforms", step.name)(step.config))
-        signal = chain[-1].resolve(signal)
-    engine_class = registry.load("engines", model.engine)
-    engine = engine_class(engine_class.Config(model=model.name), model.path)
-    stage = EngineStage(engine, model.name, signal, model.labels)
-    for index, clip in enumerate(clips.audio):
-        at = 2 * index * RATE  # a gap before each, so that no window holds parts of two clips
-        yield np.array(_through([*chain, stage], Frame(clip, t=at / RATE + 1, seq=2 * index, at=at)).array)
-    engine.close()
-
-
-def _through(chain: Sequence[Transform | EngineStage], frame: Frame) -> Frame:
-    """What becomes of one second of audio: one frame."""
-    for step in chain:
-        (out,) = step.process(frame)
-        assert isinstance(out, Frame)  # nothing in this chain reports by itself
-        frame = out
-    return frame
 
 
 @dataclass
@@ -160,20 +115,15 @@ def write_wav(path: Path, audio: Audio) -> None:
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m apps.kws.score", description=__doc__)
-    parser.add_argument("what", choices=("clips", "stream"))
     parser.add_argument("--data", type=Path, required=True, help="folder of one folder of WAV per class")
     parser.add_argument("--limit", type=int, help="so many clips a class")
-    parser.add_argument("--model", default="kws", help="clips: a model's name, manifest or folder")
-    parser.add_argument("--config", default="kws.yaml", help="stream: the config")
+    parser.add_argument("--config", default="kws.yaml", help="what runs over it")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--set", action="append", default=[], help="stream: override one key of the config")
+    parser.add_argument("--set", action="append", default=[], help="override one key of the config")
     options = parser.parse_args()
     clips = read_clips(options.data, options.limit)
-    if options.what == "clips":
-        result = score_clips(clips, options.model)
-    else:
-        result = score_stream(clips, options.config, options.minutes, options.seed, tuple(options.set))
+    result = score_stream(clips, options.config, options.minutes, options.seed, tuple(options.set))
     print(json.dumps(result, indent=1))
 
 
