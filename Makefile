@@ -53,7 +53,7 @@ format: .venv/.test
 
 .venv-train/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-train
-	.venv-train/bin/pip install --quiet --constraint constraints.txt --editable '.[train,plot,test]'
+	.venv-train/bin/pip install --quiet --constraint constraints.txt --editable '.[train,compile,tflm,plot,scale,test]'
 	touch $@
 
 clean:

@@ -1,8 +1,11 @@
-"""From a trained Keras model to an int8 .tflite, the same way for every use case."""
+"""From a trained Keras model to a .tflite, the same way for every use case."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,4 +26,22 @@ def to_int8(model: Any, examples: Callable[[], Iterable[NDArray[np.float32]]]) -
     converter.representative_dataset = lambda: ([example] for example in examples())
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    with _without_chatter():
+        return bytes(converter.convert())
+
+
+def to_float(model: Any) -> bytes:
+    """The same network with float32 weights, inputs and outputs; the flatbuffer."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    with _without_chatter():
+        return bytes(converter.convert())
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keras lists every weight that it exports; the converter misses ranges of inputs that it measures itself."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.filterwarnings("ignore", message="Statistics for quantized inputs", category=UserWarning)
+        yield

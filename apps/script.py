@@ -6,9 +6,6 @@ import sys
 from collections.abc import Callable
 
 from pipelines.errors import EiqError
-from pipelines.optional import require
-
-TRAIN = "pip install 'eiq-demo[train]'"
 
 
 def run(main: Callable[[], None]) -> None:
@@ -18,9 +15,3 @@ def run(main: Callable[[], None]) -> None:
     except EiqError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-def need_for_training(*modules: str) -> None:
-    """Raises MissingDependency where one of the frameworks is not installed."""
-    for module in modules:
-        require(module, purpose="training", install=TRAIN)

@@ -8,36 +8,57 @@ from typing import Any
 
 import yaml
 
+from pipelines.errors import OutputError
 
-def write_model(out: Path, flatbuffer: bytes, manifest: dict[str, Any]) -> Path:
-    """Write ``model.tflite`` and ``manifest.yaml``; neither is ever there by half.
+
+def write_model(out: Path, model: bytes, manifest: dict[str, Any], engine: str = "tflite") -> Path:
+    """Write ``model.tflite`` (``model.onnx``) and ``manifest.yaml``; neither is ever there by half.
 
     Args:
         out: the folder; made where it is not there.
-        flatbuffer: the model.
+        model: its file's bytes.
         manifest: what it says (pipelines.models.Manifest) but for ``files``, which is filled in here.
+        engine: what runs it, and the file's suffix.
 
     Returns:
         The manifest's path.
 
     Raises:
         ConfigError: the manifest is not one.
+        OutputError: the folder cannot be written.
     """
     from pipelines.models import read_manifest
 
-    out.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(flatbuffer).hexdigest()
-    file = {"engine": "tflite", "path": "model.tflite", "sha256": digest, "bytes": len(flatbuffer)}
+    make_folder(out)
+    name, digest = f"model.{engine}", hashlib.sha256(model).hexdigest()
+    file = {"engine": engine, "path": name, "sha256": digest, "bytes": len(model)}
     head = {key: manifest[key] for key in ("name", "title")}
     rest = {key: value for key, value in manifest.items() if key not in head}
     text = yaml.safe_dump(head | {"files": [file]} | rest, sort_keys=False, width=120, allow_unicode=True)
-    _replace(out / "model.tflite", flatbuffer)
-    _replace(out / "manifest.yaml", text.encode())
+    write_whole(out / name, model)
+    write_whole(out / "manifest.yaml", text.encode())
     read_manifest(out / "manifest.yaml")
     return out / "manifest.yaml"
 
 
-def _replace(path: Path, data: bytes) -> None:
+def make_folder(path: Path) -> None:
+    """Make a folder where it is not there. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {path} ({error.strerror}); name one that can be written") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there as a whole or not at all, also when the disk fills or the program is stopped.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     new = path.with_name(f".{path.name}.new")
-    new.write_bytes(data)
-    new.replace(path)
+    try:
+        new.write_bytes(data)
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path} ({error.strerror}); make room there, or name another folder") from error

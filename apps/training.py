@@ -1,18 +1,28 @@
-"""What the trainers of all use cases share: their options, and what they need."""
+"""What the trainers of all use cases share: their options, what they need, and how they end."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
+from apps.shipping import make_folder
+from pipelines.errors import EiqError
 from pipelines.optional import require
+from pipelines.resources import bundled_config
 
 TRAIN = "pip install 'eiq-demo[train]'"
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Stopped(EiqError):
+    """Ctrl-C in the middle of long work that can go on later."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -38,21 +48,24 @@ class Options:
     resume: bool = False
 
 
-def training_options(name: str, epochs: int) -> Callable[[F], F]:
+def training_options(name: str, epochs: int, config: str | None = None) -> Callable[[F], F]:
     """The options of a trainer as click's; they arrive as the fields of Options.
+
+    Its folders are made, and Ctrl-C and its end are told here, for every trainer alike.
 
     Args:
         name: of the model.
         epochs: as the bundled model was trained.
+        config: the bundled demo that takes it, without ``.yaml``; that of its name where absent.
     """
 
     def add(function: F) -> F:
+        told = _told(function, config or name)
         for option in reversed(
             (
                 click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True,
                              help="Folder that holds what to learn from."),
-                click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path(name),
-                             show_default=True, help="Folder for the model and its manifest."),
+                out_option(name),
                 click.option("--work", type=click.Path(path_type=Path, file_okay=False),
                              default=Path("build") / name, show_default=True, help="Folder for checkpoints."),
                 click.option("--epochs", type=click.IntRange(min=1), default=epochs, show_default=True),
@@ -61,10 +74,32 @@ def training_options(name: str, epochs: int) -> Callable[[F], F]:
                 click.option("--resume", is_flag=True, help="Go on from the checkpoints in --work."),
             )
         ):  # fmt: skip
-            function = option(function)
-        return function
+            told = option(told)
+        return told
 
     return add
+
+
+def out_option(name: str) -> Callable[[F], F]:
+    """Where a model goes; not to a folder of its bare name, which a config takes for the bundled model's."""
+    return click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("trained") / name,
+                        show_default=True, help="Folder for the model and its manifest.")  # fmt: skip
+
+
+def _told(function: F, config: str) -> F:
+    @functools.wraps(function)
+    def trained(**options: Any) -> None:
+        for folder in (options["out"], options["work"]):
+            make_folder(folder)  # what cannot be written is better known before than after an hour
+        try:
+            function(**options)
+        except KeyboardInterrupt as stop:
+            raise Stopped("stopped; the same command with --resume goes on from the last checkpoint") from stop
+        manifest = options["out"] / "manifest.yaml"
+        run = f"; eiq-demo run {config}.yaml --set engine.model={manifest} takes it" if bundled_config(config) else ""
+        click.echo(f"{manifest} is written{run}", err=True)
+
+    return cast(F, trained)
 
 
 def need_for_training(*modules: str) -> None:

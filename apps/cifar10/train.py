@@ -1,4 +1,4 @@
-"""Train the CIFAR-10 model: ``python -m apps.cifar10.train --data DIR --out models/cifar10``.
+"""Train the CIFAR-10 model: ``eiq-demo train cifar10 --data DIR``.
 
 1. A teacher of 612,000 parameters learns the training pictures.
 2. A student of 79,000 learns from it on the very same augmented pictures (G. Hinton et al., *Distilling the Knowledge
@@ -15,21 +15,23 @@ gives a model alike, not the same bits.
 
 from __future__ import annotations
 
-import argparse
 import copy
+import io
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 from apps.cifar10 import nets
-from apps.cifar10.data import Images, Labels, augment, hold_out, load
-from apps.script import need_for_training
-from apps.script import run as run_script
+from apps.cifar10.data import LABELS, Images, Labels, augment, hold_out, load
+from apps.progress import track
+from apps.shipping import write_model, write_whole
+from apps.training import Options, need_for_training, training_options
+from pipelines.errors import DataError
 
 BATCH = 128
 TEMPERATURE = 4.0
@@ -122,9 +124,13 @@ def follow(average: Any, net: Any, step: int) -> None:
 
 def fit(
     recipe: Recipe, net: Any, run: Run, loss: Callable[[Any, Any, Any], Any],
-    train: Pictures, watch: Pictures, *, seed: int, work: Path, resume: bool,
+    train: Pictures, watch: Pictures, options: Options,
 ) -> Any:  # fmt: skip
-    """Train ``net`` by ``recipe`` and return the average of its weights; a checkpoint is kept after every epoch."""
+    """Train ``net`` by ``recipe`` and return the average of its weights; a checkpoint is kept after every epoch.
+
+    An epoch draws its random numbers from its own generator, so that a training that was stopped and resumed is the
+    same as one that was not.
+    """
     import torch
 
     net = net.to(memory_format=torch.channels_last)
@@ -132,18 +138,18 @@ def fit(
     optimiser = torch.optim.SGD(
         net.parameters(), lr=recipe.rate, momentum=0.9, nesterov=True, weight_decay=recipe.decay
     )
-    checkpoint = work / f"{recipe.name}.pt"
+    checkpoint = options.work / f"{recipe.name}.pt"
     first = 0
-    if resume and checkpoint.exists():
+    if options.resume and checkpoint.exists():
         state = torch.load(checkpoint)
         net.load_state_dict(state["net"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         first = state["epoch"]
     steps = len(train.y) // BATCH
-    for epoch in range(first, recipe.epochs):
+    for epoch in track(range(first, recipe.epochs), f"{recipe.name}, epochs"):
         started = time.monotonic()
-        rng = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        rng = torch.Generator().manual_seed(options.seed * 100_003 + epoch)
         order = torch.randperm(len(train.y), generator=rng)
         net.train()
         total = 0.0
@@ -159,72 +165,91 @@ def fit(
             optimiser.step()
             follow(average, net, epoch * steps + step)
             total += value.item()
+        file = io.BytesIO()
         torch.save({"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                    "epoch": epoch + 1}, checkpoint.with_suffix(".new"))  # fmt: skip
-        checkpoint.with_suffix(".new").replace(checkpoint)
+                    "epoch": epoch + 1}, file)  # fmt: skip
+        write_whole(checkpoint, file.getvalue())
         score, seconds = accuracy(average, run, watch), time.monotonic() - started
         done = f"{recipe.name} epoch {epoch + 1}/{recipe.epochs}"
         print(f"{done}: loss {total / steps:.4f}, held out {score:.4f}, {seconds:.1f} s", flush=True)
     return average
 
 
-def write(student: Any, images: Images, watch: tuple[Images, Labels], out: Path) -> None:
-    """Export ``student`` to ``out/model.tflite``, calibrated with 1,000 of ``images``; print its size and scores."""
-    import hashlib
-
+def ship(student: Any, images: Images, watch: tuple[Images, Labels], options: Options, command: str) -> None:
+    """Export ``student``, calibrated with 1,000 of ``images``; the float model stays in ``work``."""
     from apps.cifar10 import export
     from apps.cifar10.score import predictions
 
     weights = nets.folded(student)
-    flat = export.quantised(export.keras_model(weights), images[:: max(1, len(images) // 1000)])
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "model.tflite"
-    path.write_bytes(flat)
-    print(f"{path}: {len(flat):,} bytes, sha256 {hashlib.sha256(flat).hexdigest()}")
-    print(f"{export.parameters(weights):,} parameters, {export.macs(weights):,} MACs")
+    network = export.keras_model(weights)
+    network.save(options.work / "model.keras")
+    flat = export.quantised(network, images[:: max(1, len(images) // 1000)])
+    write_whole(options.work / "model.tflite", flat)
+    right = float(np.mean(predictions(options.work / "model.tflite", watch[0]) == watch[1]))
+    print(f"{len(flat):,} bytes, {export.parameters(weights):,} parameters, {export.macs(weights):,} MACs")
     print(f"float on the held-out pictures: {accuracy(student, nets.run_student, Pictures.of(*watch)):.4f}")
-    print(f"int8 on the held-out pictures: {np.mean(predictions(path, watch[0]) == watch[1]):.4f}")
+    print(f"int8 on the held-out pictures: {right:.4f}")
+    manifest = {
+        "name": "cifar10",
+        "title": "CIFAR-10 photographs in ten classes",
+        "labels": list(LABELS),
+        "input": {"kind": "image", "shape": [32, 32, 3], "dtype": "float32", "channels": ["r", "g", "b"]},
+        "source": {"kind": "image", "channels": ["r", "g", "b"]},
+        "preprocess": [
+            {"resize": {"width_px": 32, "height_px": 32, "fit": "crop", "filter": "area"}},
+            {"scale": {"from": [0, 255], "to": [0, 1]}},
+        ],
+        "training": {
+            "data": f"CIFAR-10 training images (A. Krizhevsky, 2009); {len(images):,} to learn from, "
+                    f"{len(watch[1]):,} to watch",
+            "licence": "CIFAR-10 states none; its authors ask to be cited (Learning Multiple Layers of Features from "
+                       "Tiny Images, 2009)",
+            "command": command,
+            "seed": options.seed,
+            "parameters": export.parameters(weights),
+            "macs": export.macs(weights),
+        },
+        "accuracy": [{
+            "metric": "top-1",
+            "value": round(right, 4),
+            "samples": len(watch[1]),
+            "data": "held-out training pictures: watched, not learned from",
+            "measured": "here",
+            "command": command,
+        }],
+    }  # fmt: skip
+    write_model(options.out, flat, manifest)
 
 
-def arguments() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description="Train the CIFAR-10 model and write model.tflite.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/<class>/*.png")
-    parser.add_argument("--out", type=Path, required=True, help="folder for model.tflite")
-    parser.add_argument("--work", type=Path, default=Path("build/cifar10"), help="folder for checkpoints")
-    parser.add_argument("--epochs", type=int, default=75, help="of the student")
-    parser.add_argument("--teacher-epochs", type=int, default=20)
-    parser.add_argument("--hold-out", type=int, default=2000, help="training pictures to watch, not to learn from")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in --work")
-    parser.add_argument("--export-only", action="store_true", help="write what the checkpoint holds now")
-    return parser.parse_args()
+@click.command("cifar10")
+@training_options("cifar10", epochs=75)
+@click.option("--teacher-epochs", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--hold-out", "held_out", type=click.IntRange(min=1), default=2000, show_default=True,
+              help="Training pictures to watch, not to learn from.")  # fmt: skip
+def command(teacher_epochs: int, held_out: int, **options: Any) -> None:
+    """Train the classifier of pictures on CIFAR-10.
 
-
-def main() -> None:
-    """Train teacher and student, then export."""
-    args = arguments()
+    DIR holds train/<class>/*.png. --epochs are those of the small network that ships, after a larger one has learned.
+    """
+    told = Options(**options)
     need_for_training("torch", "tensorflow")
     import torch
 
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    args.work.mkdir(parents=True, exist_ok=True)
-    images, labels = load(args.data, "train")
-    rows, held = hold_out(len(labels), args.hold_out, args.seed)
+    torch.set_num_threads(told.threads)
+    torch.manual_seed(told.seed)
+    images, labels = load(told.data, "train")
+    if len(labels) < held_out + BATCH:
+        raise DataError(f"{told.data} has {len(labels):,} training pictures, expected at least {held_out + BATCH:,}: "
+                        f"one batch of {BATCH} and the {held_out:,} of --hold-out")  # fmt: skip
+    if not told.resume:
+        for name in ("teacher", "student"):
+            (told.work / f"{name}.pt").unlink(missing_ok=True)
+    rows, held = hold_out(len(labels), held_out, told.seed)
     small = nets.student()
-    if args.export_only:
-        small.load_state_dict(torch.load(args.work / "student.pt")["average"])
-    else:
-        train, watch = Pictures.of(images[rows], labels[rows]), Pictures.of(images[held], labels[held])
-        common: dict[str, Any] = {"seed": args.seed, "work": args.work, "resume": args.resume}
-        large = fit(Recipe("teacher", args.teacher_epochs, rate=0.1, decay=5e-4, cutout=True),
-                    nets.teacher(), nets.run_teacher, hard_loss, train, watch, **common).eval()  # fmt: skip
-        small = fit(Recipe("student", args.epochs, rate=0.1, decay=2e-4, cutout=False),
-                    small, nets.run_student, distilled_loss(large), train, watch, **common)  # fmt: skip
-    write(small, images[rows], (images[held], labels[held]), args.out)
-
-
-if __name__ == "__main__":
-    run_script(main)
+    train, watch = Pictures.of(images[rows], labels[rows]), Pictures.of(images[held], labels[held])
+    large = fit(Recipe("teacher", teacher_epochs, rate=0.1, decay=5e-4, cutout=True),
+                nets.teacher(), nets.run_teacher, hard_loss, train, watch, told).eval()  # fmt: skip
+    small = fit(Recipe("student", told.epochs, rate=0.1, decay=2e-4, cutout=False),
+                small, nets.run_student, distilled_loss(large), train, watch, told)  # fmt: skip
+    again = f"--epochs {told.epochs} --teacher-epochs {teacher_epochs} --hold-out {held_out} --seed {told.seed}"
+    ship(small, images[rows], (images[held], labels[held]), told, f"eiq-demo train cifar10 --data DIR {again}")

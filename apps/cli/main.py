@@ -13,11 +13,15 @@ import click
 
 from apps.cli.bench import bench
 from apps.cli.check import check
+from apps.cli.compile import compile_
 from apps.cli.doctor import doctor
+from apps.cli.evaluate import evaluate
 from apps.cli.list import list_
 from apps.cli.models import models
+from apps.cli.optimize import optimize
 from apps.cli.run import run
 from apps.cli.schema import schema
+from apps.cli.train import train
 from pipelines.errors import EiqError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -75,5 +79,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? for an arrow
 
 
-for command in (run, check, list_, bench, doctor, models, schema):
+for command in (run, check, compile_, list_, bench, doctor, evaluate, models, optimize, schema, train):
     main.add_command(command)

@@ -9,7 +9,8 @@ import click
 
 import apps
 
-TRAINERS = tuple(sorted(path.parent.name for folder in apps.__path__ for path in Path(folder).glob("*/train.py")))
+FILES = [path for folder in apps.__path__ for path in Path(folder).glob("*/train.py") if path != Path(__file__)]
+TRAINERS = tuple(sorted(path.parent.name for path in FILES))
 
 
 class Trainers(click.Group):

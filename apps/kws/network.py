@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from apps.flatbuffer import packed, unpacked
 from apps.int8 import to_int8
 from apps.kws.pictures import COEFFICIENTS, FRAMES, LABELS, Floats
 
@@ -78,53 +80,25 @@ def quantised(model: Any, examples: Floats) -> bytes:
 def slim(flatbuffer: bytes) -> bytes:
     """The same network, a fifth smaller: equal vectors stored once, no converter's metadata, short tensor names.
 
-    Most of what goes are per-channel zero points: 8 bytes of zeros for each channel of each tensor. Weights stay
-    aligned to 16 bytes, as TFLite's schema asks (flatbuffers' Python packing alone would not).
+    Most of what goes are per-channel zero points: 8 bytes of zeros for each channel of each tensor.
     """
-    import flatbuffers  # type: ignore[import-untyped,import-not-found,unused-ignore]
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    class Sharing(flatbuffers.Builder):  # type: ignore[misc]
-        """Writes a numeric vector only if an equal one was not written before."""
-
-        def __init__(self) -> None:
-            super().__init__(1024)
-            self.written: dict[tuple[str, bytes], int] = {}
-
-        def CreateNumpyVector(self, x: Any) -> int:  # noqa: N802 - flatbuffers' name
-            """The offset of a vector equal to ``x``."""
-            key = (x.dtype.str, x.tobytes())
-            if key not in self.written:
-                self.StartVector(x.itemsize, x.size, 16 if x.dtype == np.uint8 else x.itemsize)
-                self.head -= x.nbytes
-                self.Bytes[self.head : self.head + x.nbytes] = key[1]
-                self.written[key] = self.EndVector()
-            return self.written[key]
-
-    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(flatbuffer))
+    model = unpacked(flatbuffer)
     graph = model.subgraphs[0]
     for index, tensor in enumerate(graph.tensors):
         tensor.name = f"t{index}".encode()
     graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = b"mfcc", b"scores"
     model.metadata, model.metadataBuffer, model.signatureDefs = [], [], []
     model.description = b"eiq-demo kws"
-    builder = Sharing()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)
 
 
-def run_flatbuffer(flatbuffer: bytes, features: Floats) -> Floats:
-    """[N, 12] probabilities of an int8 model for [N, 49, 10] MFCCs, by TensorFlow's own interpreter."""
-    import tensorflow as tf
+def scores_of(path: Path, features: Floats) -> Floats:
+    """[N, 12] probabilities of a .tflite for [N, 49, 10] MFCCs, by the engine that runs it in a demo."""
+    from pipelines.engines.tflite import Tflite
 
-    interpreter = tf.lite.Interpreter(model_content=flatbuffer, num_threads=1)
-    interpreter.allocate_tensors()
-    given, answer = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    (scale, zero), (out_scale, out_zero) = given["quantization"], answer["quantization"]
-    stored = np.clip(np.rint(features / scale) + zero, -128, 127).astype(np.int8)
+    engine = Tflite(Tflite.Config(model=path.name), path)
     scores = np.empty((len(features), len(LABELS)), np.float32)
-    for index, example in enumerate(stored):
-        interpreter.set_tensor(given["index"], example[None, :, :, None])
-        interpreter.invoke()
-        scores[index] = (interpreter.get_tensor(answer["index"])[0].astype(np.float32) - out_zero) * out_scale
+    for row, example in zip(scores, features, strict=True):
+        row[:] = engine.infer(example[None, :, :, None])[0][0]
+    engine.close()
     return scores

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.errors import DataError
+
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -57,8 +59,16 @@ class Bank:
 
 
 def load(path: Path) -> tuple[Bank, Bank]:
-    """The training and the validation split of ``train_spectrograms.npz.xz`` (36,485 and 4,387 pictures)."""
-    stored = np.load(io.BytesIO(lzma.decompress(path.read_bytes())))
+    """The training and the validation split of ``train_spectrograms.npz.xz`` (36,485 and 4,387 pictures).
+
+    Raises:
+        DataError: the file is not there, or not what it should be.
+    """
+    try:
+        stored = np.load(io.BytesIO(lzma.decompress(path.read_bytes())))
+    except (OSError, lzma.LZMAError, ValueError) as error:
+        wanted = "an .npz of delta, label and split, packed with xz (thegtagamer/PICO-tinyML-benchmark has it)"
+        raise DataError(f"cannot read {path} ({error}), expected {wanted}") from error
     bank = Bank(np.cumsum(stored["delta"], axis=1, dtype=np.uint8), stored["label"].astype(np.int64))
     return bank.only(stored["split"] == 0), bank.only(stored["split"] == 1)
 

@@ -1,17 +1,16 @@
-"""Trains the keyword-spotting model: ``python -m apps.kws.train --data DIR --out models/kws``.
+"""Trains the keyword-spotting model: ``eiq-demo train kws --data DIR``.
 
 DIR holds ``train_spectrograms.npz.xz`` (see pictures.py): the training and validation splits of Speech Commands
 v0.02 (Pete Warden, Google, CC BY 4.0). Synthetic speech by espeak-ng and synthetic noise are added; no test clip is
 seen.
-Writes ``model.tflite``; checkpoints after every epoch stand in ``--work``, and ``--resume`` goes on from there. The
-seed fixes the data and its order; TensorFlow's threads still add in varying order: weights are not equal to the bit.
-Needs the extra ``train`` and espeak-ng.
+
+The seed fixes the data and its order; TensorFlow's threads add in varying order: with more than one, weights are not
+equal to the bit. Needs the extra ``train`` and espeak-ng.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
+import io
 import json
 import time
 from collections.abc import Iterator
@@ -20,13 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
+from apps import checkpoint
 from apps.kws import network, synthesis
 from apps.kws.augment import Augmenter, Recipe
-from apps.kws.pictures import LABELS, SILENCE, UNKNOWN, Bank, Floats, Integers, Pixels, features_of_pictures, load
-from apps.script import need_for_training
-from apps.script import run as run_script
+from apps.kws.pictures import LABELS, RATE, SILENCE, UNKNOWN, Bank, Floats, Integers, Pixels, features_of_pictures, load
+from apps.progress import track
+from apps.shipping import write_model, write_whole
+from apps.training import Options, need_for_training, training_options
 
 BATCH = 128
 SPOKEN_WORDS, SPOKEN_SENTENCES, NOISES, BABBLES = 500, 400, 1500, 400
@@ -63,7 +65,9 @@ def corpus(data: Path, work: Path, seed: int) -> Corpus:
         unheard = synthesis.spoken_bank(50, 40, synthesis.TUNING_VOICES, rng)
         noises = synthesis.noise_bank(NOISES, rng)
         babble = Bank(synthesis.babble_pictures(BABBLES, synthesis.VOICES, rng), np.full(BABBLES, UNKNOWN))
-        np.savez(stored, **_flat(spoken=spoken, unheard=unheard, noises=noises, babble=babble))
+        file = io.BytesIO()
+        np.savez(file, **_flat(spoken=spoken, unheard=unheard, noises=noises, babble=babble))
+        write_whole(stored, file.getvalue())
     kept = np.load(stored)
     spoken, unheard, noises, babble = (
         Bank(kept[f"{name}_pixels"], kept[f"{name}_labels"]) for name in ("spoken", "unheard", "noises", "babble")
@@ -130,38 +134,38 @@ def compiled(model: Any, steps: int) -> Any:
     return model
 
 
-def train(data: Corpus, options: argparse.Namespace) -> Any:
+def train(data: Corpus, options: Options) -> Any:
     """The trained Keras model, before ``settle``; a checkpoint after every epoch."""
+    model = compiled(network.build(), options.epochs * steps_of(data))
+    return _fitted(model, data, Recipe(), range(options.epochs), options, "training")
+
+
+def settle(model: Any, data: Corpus, options: Options, more: int) -> Any:
+    """The model after ``more`` epochs of gentler augmentation with activations rounded to 8 bits, small steps only."""
     import keras
 
-    checkpoint, state = options.work / "last.keras", options.work / "last.json"
-    if options.resume and checkpoint.exists():
-        model, first = keras.models.load_model(checkpoint), json.loads(state.read_text())["epoch"] + 1
-    else:
-        model, first = compiled(network.build(), options.epochs * steps_of(data)), 0
-    for epoch, features, labels in epochs(data, Recipe(), options.seed, range(first, options.epochs)):
-        line = fit(model, epoch, features, labels, data, options.work)
-        model.save(checkpoint)
-        state.write_text(json.dumps(line))
-    return model
-
-
-def settle(model: Any, data: Corpus, options: argparse.Namespace) -> Any:
-    """The model after some more epochs of gentler augmentation with activations rounded to 8 bits, small steps only."""
-    import keras
-
-    if not options.settle:
+    if not more:
         return model
     rounded = network.build(rounded=True)
     rounded.set_weights(model.get_weights())
-    rate = keras.optimizers.schedules.CosineDecay(SETTLING_RATE, options.settle * steps_of(data))
+    rate = keras.optimizers.schedules.CosineDecay(SETTLING_RATE, more * steps_of(data))
     optimizer = keras.optimizers.AdamW(rate, weight_decay=2e-3)
     rounded.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=SMOOTHING))
-    numbers = range(options.epochs, options.epochs + options.settle)
-    for epoch, features, labels in epochs(data, GENTLE, options.seed, numbers):
-        fit(rounded, epoch, features, labels, data, options.work)
-        rounded.save_weights(options.work / "settling.weights.h5")
-    model.set_weights(rounded.get_weights())
+    numbers = range(options.epochs, options.epochs + more)
+    model.set_weights(_fitted(rounded, data, GENTLE, numbers, options, "settling").get_weights())
+    return model
+
+
+def _fitted(model: Any, data: Corpus, recipe: Recipe, numbers: range, options: Options, phase: str) -> Any:
+    """The compiled model after the epochs of these numbers, or those that are left of them."""
+    kept = options.work / f"{phase}.npz"
+    done = checkpoint.load(kept, model) if options.resume and kept.exists() else 0
+    left = numbers[done:]
+    for epoch, features, labels in track(epochs(data, recipe, options.seed, left), f"{phase}, epochs", len(left)):
+        line = fit(model, epoch, features, labels)
+        checkpoint.save(kept, model, epoch + 1 - numbers[0])
+        line |= {"validation": accuracy(model, data.validation), "unheard_voices": accuracy(model, data.unheard)}
+        print(json.dumps(line), flush=True)
     return model
 
 
@@ -170,69 +174,83 @@ def steps_of(data: Corpus) -> int:
     return -(-len(choose(data, np.random.default_rng(0))) // BATCH)
 
 
-def fit(model: Any, epoch: int, features: Floats, labels: Integers, data: Corpus, work: Path) -> dict[str, Any]:
-    """One epoch; its facts, also printed and added to ``work/log.jsonl``."""
+def fit(model: Any, epoch: int, features: Floats, labels: Integers) -> dict[str, Any]:
+    """One epoch; its facts."""
     import keras
 
     started = time.monotonic()
     targets = keras.utils.to_categorical(labels, len(LABELS))
     history = model.fit(features[..., None], targets, batch_size=BATCH, epochs=1, verbose=0, shuffle=False)
-    line = {"epoch": epoch, "loss": round(history.history["loss"][0], 4)}
-    line |= {"seconds": round(time.monotonic() - started, 1), "validation": accuracy(model, data.validation)}
-    line |= {"unheard_voices": accuracy(model, data.unheard)}
-    with (work / "log.jsonl").open("a") as log:
-        log.write(json.dumps(line) + "\n")
-    print(json.dumps(line), flush=True)
-    return line
+    return {"epoch": epoch, "loss": round(history.history["loss"][0], 4),
+            "seconds": round(time.monotonic() - started, 1)}  # fmt: skip
 
 
-def export(model: Any, data: Corpus, options: argparse.Namespace) -> dict[str, Any]:
-    """Writes ``out/model.tflite``; its facts, with the accuracy on the validation split before and after quantising."""
+def export(model: Any, data: Corpus, options: Options, settled: int) -> None:
+    """Quantise, score on the validation split, and write model and manifest; the float model stays in ``work``."""
     augmenter, rng = Augmenter(data.train, data.noises), np.random.default_rng([options.seed, 3])
     examples, _ = augmenter.epoch(choose(data, rng)[:1500], rng)
     flatbuffer = network.quantised(model, stored_input(examples))
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "model.tflite"
-    path.write_bytes(flatbuffer)
-    scores = network.run_flatbuffer(flatbuffer, features_of_pictures(data.validation.pixels))
+    model.save(options.work / "model.keras")
+    write_whole(options.work / "model.tflite", flatbuffer)
+    scores = network.scores_of(options.work / "model.tflite", features_of_pictures(data.validation.pixels))
+    right = round(float((scores.argmax(axis=1) == data.validation.labels).mean()), 4)
+    print(f"{len(flatbuffer):,} bytes; validation: float {accuracy(model, data.validation):.4f}, int8 {right:.4f}")
+    write_model(options.out, flatbuffer, manifest(model, data, options, settled, right))
+
+
+def manifest(model: Any, data: Corpus, options: Options, settled: int, right: float) -> dict[str, Any]:
+    """What the model is; ``right`` is its score on the validation split, for which it was not trained."""
+    command = f"eiq-demo train kws --data DIR --epochs {options.epochs} --settle {settled} --seed {options.seed}"
     return {
-        "file": path.name,
-        "bytes": len(flatbuffer),
-        "sha256": hashlib.sha256(flatbuffer).hexdigest(),
-        "parameters": sum(int(np.prod(weights.shape)) for weights in model.trainable_weights),
-        "macs": network.macs(model),
-        "validation_float": accuracy(model, data.validation),
-        "validation_int8": round(float((scores.argmax(axis=1) == data.validation.labels).mean()), 4),
-    }
+        "name": "kws",
+        "title": "Ten spoken English command words, silence and unknown",
+        "labels": list(LABELS),
+        "input": {"kind": "features", "shape": [49, 10], "dtype": "float32", "rate_hz": 50},
+        "source": {"kind": "audio", "rate_hz": RATE},
+        "preprocess": [
+            {"window": {"length_ms": 1000, "hop_ms": 100}},
+            {"mfcc": {"window_ms": 30, "hop_ms": 20, "mels": 40, "fmin_hz": 0, "fmax_hz": 4000, "coefficients": 10}},
+        ],
+        "training": {
+            "data": f"Speech Commands v0.02 (Pete Warden, Google), {data.real:,} clips of its training split as "
+                    "log-mel pictures; synthetic speech by espeak-ng and synthetic noise made by the script",
+            "licence": "CC BY 4.0 (Speech Commands); synthetic speech and noise made here",
+            "command": command,
+            "seed": options.seed,
+            "parameters": sum(int(np.prod(weights.shape)) for weights in model.trainable_weights),
+            "macs": network.macs(model),
+        },
+        "accuracy": [{
+            "metric": "top-1",
+            "value": right,
+            "samples": len(data.validation),
+            "data": "validation split of Speech Commands v0.02 as log-mel pictures: watched, not learned from",
+            "measured": "here",
+            "command": command,
+        }],
+    }  # fmt: skip
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m apps.kws.train", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of train_spectrograms.npz.xz")
-    parser.add_argument("--out", type=Path, default=Path("models/kws"))
-    parser.add_argument("--work", type=Path, default=Path("build/kws"), help="checkpoints and synthetic speech")
-    parser.add_argument("--epochs", type=int, default=64)
-    parser.add_argument("--settle", type=int, default=24, help="gentler epochs with rounded activations")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from the last finished epoch (settling begins anew)"
-    )
-    options = parser.parse_args()
+@click.command("kws")
+@training_options("kws", epochs=64)
+@click.option("--settle", "settled", type=click.IntRange(min=0), default=24, show_default=True,
+              help="Further, gentler epochs with activations rounded to 8 bits.")  # fmt: skip
+def command(settled: int, **options: Any) -> None:
+    """Train the keyword spotter on Speech Commands and synthetic speech.
+
+    DIR holds train_spectrograms.npz.xz, the training and validation splits as log-mel pictures. Needs espeak-ng.
+    """
+    told = Options(**options)
     need_for_training("tensorflow", "keras")
 
     import keras
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    keras.utils.set_random_seed(options.seed)
-    options.work.mkdir(parents=True, exist_ok=True)
-    data = corpus(options.data, options.work, options.seed)
-    model = settle(train(data, options), data, options)
-    print(json.dumps(export(model, data, options), indent=2))
-
-
-if __name__ == "__main__":
-    run_script(main)
+    tf.config.threading.set_intra_op_parallelism_threads(told.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(told.threads)
+    keras.utils.set_random_seed(told.seed)
+    if not told.resume:
+        for phase in ("training", "settling"):
+            (told.work / f"{phase}.npz").unlink(missing_ok=True)
+    data = corpus(told.data, told.work, told.seed)
+    export(settle(train(data, told), data, told, settled), data, told, settled)

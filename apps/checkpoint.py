@@ -1,0 +1,38 @@
+"""Where a Keras training stands, in one file: weights, the optimiser's state, epochs done.
+
+Going on from it gives what an uninterrupted training gives, as far as the framework's threads add in the same order.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.shipping import write_whole
+
+
+def save(path: Path, model: Any, epochs: int) -> None:
+    """Write ``path`` (.npz), whole or not at all.
+
+    Args:
+        model: compiled, trained for at least one step.
+        epochs: that are done.
+    """
+    arrays = {f"w{i}": weights for i, weights in enumerate(model.get_weights())}
+    arrays |= {f"o{i}": np.asarray(variable) for i, variable in enumerate(model.optimizer.variables)}
+    file = io.BytesIO()
+    np.savez(file, epochs=np.array(epochs), **arrays)  # type: ignore[arg-type,unused-ignore]
+    write_whole(path, file.getvalue())
+
+
+def load(path: Path, model: Any) -> int:
+    """Put a checkpoint's state into a compiled model of the same shape; how many epochs are done."""
+    model.optimizer.build(model.trainable_variables)
+    with np.load(path) as kept:
+        model.set_weights([kept[f"w{i}"] for i in range(len(model.weights))])
+        for i, variable in enumerate(model.optimizer.variables):
+            variable.assign(kept[f"o{i}"])
+        return int(kept["epochs"])

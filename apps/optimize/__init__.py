@@ -1,0 +1,1 @@
+"""A trained model made smaller, and what that costs: int8 after training, magnitude pruning with retraining."""

@@ -1,0 +1,128 @@
+"""What every trainer says and leaves alike, with a trainer of two lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from apps import checkpoint
+from apps.cli.train import TRAINERS, Trainers, train
+from apps.shipping import write_whole
+from apps.training import Options, Stopped, training_options
+from pipelines.errors import OutputError
+
+
+def trained(name: str, folder: Path, *arguments: str | Path, does: Any = lambda told: None) -> Any:
+    @click.command(name)
+    @training_options(name, epochs=7)
+    def command(**options: Any) -> None:
+        does(Options(**options))
+
+    (folder / "data").mkdir(exist_ok=True)
+    given = ["--data", folder / "data", "--out", folder / "out", "--work", folder / "work", *arguments]
+    return CliRunner().invoke(command, list(map(str, given)))
+
+
+def test_a_trainer_is_told_its_options(tmp_path: Path) -> None:
+    seen: list[Options] = []
+    assert trained("kws", tmp_path, "--seed", "3", does=seen.append).exit_code == 0
+    assert seen == [Options(tmp_path / "data", tmp_path / "out", tmp_path / "work", epochs=7, seed=3)]
+    assert seen[0].work.is_dir()
+
+
+def test_at_its_end_it_says_how_to_run_the_model(tmp_path: Path) -> None:
+    manifest = tmp_path / "out" / "manifest.yaml"
+    assert f"eiq-demo run kws.yaml --set engine.model={manifest}" in trained("kws", tmp_path).stderr
+    assert trained("nothing", tmp_path).stderr == f"{manifest} is written\n"
+
+
+def test_ctrl_c_is_one_sentence(tmp_path: Path) -> None:
+    def stop(told: Options) -> None:
+        raise KeyboardInterrupt
+
+    done = trained("kws", tmp_path, does=stop)
+    assert isinstance(done.exception, Stopped)
+    assert done.exception.exit_code == 130
+    assert str(done.exception) == "stopped; the same command with --resume goes on from the last checkpoint"
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = trained("kws", tmp_path, "--out", tmp_path / "file" / "out", does=lambda told: pytest.fail("it trained"))
+    assert isinstance(done.exception, OutputError)
+    assert "cannot make the folder" in str(done.exception)
+
+
+def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.tflite"
+    write_whole(path, b"first")
+
+    def full(self: Path, data: bytes) -> None:
+        self.open("wb").close()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="cannot write .*model.tflite .No space left on device."):
+        write_whole(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class Variable:
+    def __init__(self, value: Any) -> None:
+        self.value = np.asarray(value)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.value
+
+    def assign(self, value: Any) -> None:
+        self.value = value
+
+
+class Network:
+    """As much of a Keras model as a checkpoint touches."""
+
+    def __init__(self, start: float) -> None:
+        self.weights = [Variable(np.full((2, 3), start)), Variable(np.full(3, start))]
+        self.trainable_variables = self.weights
+        self.optimizer = self
+        self.variables: list[Variable] = []
+        self.build(self.weights)
+
+    def build(self, variables: list[Variable]) -> None:
+        self.variables = [Variable(np.array(9)), *(Variable(np.zeros_like(v.value)) for v in variables)]
+
+    def get_weights(self) -> list[Any]:
+        return [weight.value for weight in self.weights]
+
+    def set_weights(self, values: list[Any]) -> None:
+        for weight, value in zip(self.weights, values, strict=True):
+            weight.assign(value)
+
+
+def test_a_checkpoint_brings_everything_back(tmp_path: Path) -> None:
+    one, other = Network(1.5), Network(0.0)
+    one.variables[0].assign(np.array(42))
+    one.variables[2].assign(np.array([1.0, 2.0, 3.0]))
+    checkpoint.save(tmp_path / "kept.npz", one, 4)
+    assert checkpoint.load(tmp_path / "kept.npz", other) == 4
+    for mine, yours in zip([*one.weights, *one.variables], [*other.weights, *other.variables], strict=True):
+        assert (mine.value == yours.value).all()
+
+
+def test_every_trainer_is_a_command() -> None:
+    assert {"cifar10", "kws", "label_image"} <= set(TRAINERS)
+    assert "cli" not in TRAINERS
+    assert isinstance(train, Trainers)
+    context = click.Context(train)
+    for name in TRAINERS:
+        found = train.get_command(context, name)
+        assert found is not None
+        assert found.name == name
+        assert found.help
+    assert train.get_command(context, "nothing") is None
