@@ -11,10 +11,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import demos
 import numpy as np
 import pytest
 
+import demos
 import tiny_models
 
 TONE = (8000 * np.sin(np.arange(16000) / 5)).astype(np.int16)  # a second at 16 kHz
@@ -144,7 +144,11 @@ def test_a_directory(tmp_path: Path) -> None:
             "led: {",
             ["2:10: sensor.led: unknown sensor 'led'; expected one of: camera, microphone, motion"],
         ),
-        ("engine: {", "engine: {type: tensorrt, ", ["engine.type: unknown engine 'tensorrt'; expected one of: tflite"]),
+        (
+            "engine: {",
+            "engine: {type: tensorrt, ",
+            ["engine.type: unknown engine 'tensorrt'; expected one of: ", "onnx, tflite"],
+        ),
         ("same.tflite", "nowhere.tflite", ["6:9: engine: model nowhere.tflite: ", "nowhere.tflite is not there"]),
         ("same.tflite", "kvs", ["engine: unknown model 'kvs'; did you mean \"kws\"?"]),
         ("same.tflite", "same.pt", ["no engine is known for .pt; name one with engine.type"]),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import wave
 from pathlib import Path
 
-import demos
 import numpy as np
 import pytest
 
+import demos
 from pipelines.resources import bundled
 
 SPEECH = """\

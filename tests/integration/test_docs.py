@@ -36,8 +36,12 @@ def test_commands(command: str, tmp_path: Path) -> None:
     arguments = shlex.split(command.partition(">")[0])[1:]
     if "--live" in arguments:  # no microphone or camera in a test: what it means is checked all the same
         arguments = ["check", *(a for a in arguments[1:] if a in ("--live",) or a.endswith((".yaml",)))]
-    elif arguments in (["run"], ["bench"], ["check"], ["models"]):  # the name of a command in a sentence
+    elif arguments in (["run"], ["bench"], ["check"], ["evaluate"], ["models"]) or (
+        arguments[0] in ("train", "optimize") and "--data" not in arguments
+    ):  # the name of a command in a sentence
         arguments.append("--help")
+    elif arguments[:2] == ["models", "fetch"]:  # no network in a test: what it would fetch is known
+        arguments[1] = "info"
     elif arguments[0] == "run" and "--fast" not in arguments:
         arguments.append("--fast")
     if "--against" in arguments:
@@ -75,7 +79,8 @@ def test_other_commands_name_what_is_there(page: str, command: str) -> None:
 def test_demos(page: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "demo.yaml").write_text(text)
     sample = ROOT / "samples" / ("kws.wav" if "microphone" in text else "cifar10")
-    eiq_demo(["check", "demo.yaml", *([] if "file:" in text else ["--input", str(sample)])], tmp_path)
+    told = "file:" in text or "synthetic:" in text
+    eiq_demo(["check", "demo.yaml", *([] if told else ["--input", str(sample)])], tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import demos
 import pytest
+
+import demos
 
 PACKAGE = Path(__file__).parents[1] / "data/plugin"
 CONFIG = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import demos
 import pytest
 from click.testing import CliRunner
 
+import demos
 import tiny_models
 from apps.cli.main import main
 
