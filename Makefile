@@ -48,7 +48,7 @@ format: .venv/.test
 
 .venv-bsp/.done: pyproject.toml
 	/usr/bin/python3 -m venv --system-site-packages .venv-bsp
-	.venv-bsp/bin/pip install --quiet --editable '.[bsp,test]'
+	.venv-bsp/bin/pip install --quiet --editable '.[bsp,compile,test]'
 	touch $@
 
 .venv-train/.done: pyproject.toml constraints.txt
