@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from apps.evaluate.datasets.arrays import npz
 from apps.shipping import write_whole
+from pipelines.errors import DataError
+
+EXPECTED = "a checkpoint of this training (without any it begins anew)"
 
 
 def save(path: Path, model: Any, epochs: int) -> None:
@@ -29,10 +33,17 @@ def save(path: Path, model: Any, epochs: int) -> None:
 
 
 def load(path: Path, model: Any) -> int:
-    """Put a checkpoint's state into a compiled model of the same shape; how many epochs are done."""
+    """Put a checkpoint's state into a compiled model of the same shape; how many epochs are done.
+
+    Raises:
+        DataError: the file is none, or of another model.
+    """
     model.optimizer.build(model.trainable_variables)
-    with np.load(path) as kept:
+    kept = npz(path, EXPECTED)
+    try:
         model.set_weights([kept[f"w{i}"] for i in range(len(model.weights))])
         for i, variable in enumerate(model.optimizer.variables):
             variable.assign(kept[f"o{i}"])
         return int(kept["epochs"])
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{path} is of another model ({error}), expected {EXPECTED}; remove it") from error

@@ -21,7 +21,13 @@ def to_int8(model: Any, examples: Callable[[], Iterable[NDArray[np.float32]]]) -
     """
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    return quantised(tf.lite.TFLiteConverter.from_keras_model(model), examples)
+
+
+def quantised(converter: Any, examples: Callable[[], Iterable[NDArray[np.float32]]]) -> bytes:
+    """The same with any of TensorFlow's converters to .tflite."""
+    import tensorflow as tf
+
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([example] for example in examples())
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

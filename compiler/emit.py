@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler import passes
+from compiler.check import check, check_ends
 from compiler.graph import Graph
 from compiler.layer import Layer, Variant
-from compiler.lower import lower
+from compiler.lower import Kernels, lower
 from compiler.memory import Memory, arrange
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -17,6 +18,10 @@ ALIGN = 64
 MARK = """/* A board's clock may stand here, to time each layer. */
 #ifndef EIQ_MARK
 #define EIQ_MARK(layer) ((void)0)
+#endif"""
+QUIET = """/* Not every model needs every helper. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wunused-function"
 #endif"""
 SIGNATURE = "(uint8_t *constantWeight, uint8_t *mutableWeight, uint8_t *activations)"
 
@@ -31,6 +36,7 @@ class Bundle:
         memory: where everything lives.
         c: the source.
         h: the header.
+        kernels: whose they are; CMSIS-NN's are built beside the bundle.
     """
 
     graph: Graph
@@ -38,6 +44,7 @@ class Bundle:
     memory: Memory
     c: str
     h: str
+    kernels: Kernels = "own"
 
     @property
     def name(self) -> str:
@@ -45,16 +52,22 @@ class Bundle:
         return self.graph.name
 
 
-def compile_graph(graph: Graph) -> Bundle:
+def compile_graph(graph: Graph, kernels: Kernels = "own") -> Bundle:
     """Run the passes, choose kernels, plan the memory, and write the C.
+
+    Args:
+        graph: as it was read.
+        kernels: ours, or calls of CMSIS-NN, whose sources the C then needs.
 
     Raises:
         ModelError: something in the graph that no kernel runs.
     """
+    check(graph)
     graph = [done for _, done in passes.apply(graph)][-1]
-    layers = lower(graph)
+    check_ends(graph)
+    layers = lower(graph, kernels)
     memory = arrange(graph, layers)
-    return Bundle(graph, tuple(layers), memory, _source(graph, layers, memory), _header(graph, memory))
+    return Bundle(graph, tuple(layers), memory, _source(graph, layers, memory), _header(graph, memory), kernels)
 
 
 def _source(graph: Graph, layers: Sequence[Layer], memory: Memory) -> str:
@@ -68,6 +81,7 @@ def _source(graph: Graph, layers: Sequence[Layer], memory: Memory) -> str:
     parts = [
         f'{_heading(graph)}\n#include "{name}.h"\n#include <stdint.h>\n#include <string.h>',
         MARK,
+        QUIET,
         *((KERNELS / f"{kernel}.c").read_text(encoding="utf-8").rstrip() for kernel in used),
         *variants.values(),
         "\n".join(structs),
@@ -90,14 +104,15 @@ def _variant(layer: Layer, variant: Variant) -> str:
 
 
 def _calls(graph: Graph, layers: Sequence[Layer], memory: Memory) -> list[str]:
-    lines = ["    (void)constantWeight;", "    (void)activations;"]
+    lines = [f"    (void){name};" for name in ("constantWeight", "mutableWeight", "activations")]
     for step, layer in enumerate(layers):
         inputs, out = layer.node.inputs, memory.at[layer.node.outputs[0]]
         if layer.kernel:
             names = _addresses(step, layer, memory, graph)
             lines.append(f"    EIQ_MARK({layer.node.index});")
-            lines += [f"    {layer.function}({call.format_map(names)}); /* {layer.node.index}: {layer.node.op} */"
-                      for call in layer.calls]  # fmt: skip
+            before, after = ("if (", " != 0) return -1;") if layer.status else ("", ";")
+            lines += [f"    {before}{layer.function}({call.format_map(names)}){after} "
+                      f"/* {layer.node.index}: {layer.node.op} */" for call in layer.calls]  # fmt: skip
         elif memory.at[inputs[0]] != out:
             lines.append(f"    memcpy({out}, {memory.at[inputs[0]]}, {layer.calls[0]}); /* {layer.node.op} */")
     return [*lines, "    EIQ_MARK(-1);"]

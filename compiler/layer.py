@@ -57,6 +57,7 @@ class Layer:
         in_place: index of the input whose memory the output may take, or -1.
         reason: why this kernel.
         variant: where the kernel has several.
+        status: the function answers 0, or that it failed.
     """
 
     node: Node
@@ -70,6 +71,7 @@ class Layer:
     in_place: int = -1
     reason: str = ""
     variant: Variant | None = None
+    status: bool = False
 
     @property
     def function(self) -> str:
@@ -79,4 +81,5 @@ class Layer:
 
 def unsupported(graph: Graph, node: Node, why: str) -> ModelError:
     """The one sentence for a node that cannot be compiled."""
-    return ModelError(f"operator {node.index} ({node.op}), which makes {graph.tensors[node.outputs[0]].name}: {why}")
+    made = ", ".join(f"{graph.tensors[index].name} (tensor {index})" for index in node.outputs) or "nothing"
+    return ModelError(f"operator {node.index} ({node.op}), which makes {made}: {why}")

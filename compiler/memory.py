@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.graph import Graph
+from compiler.graph import Array, Graph
 from compiler.layer import Layer
 from compiler.plan import Block, Plan, aligned, plan
 
@@ -45,7 +45,8 @@ def arrange(graph: Graph, layers: Sequence[Layer]) -> Memory:
     at = {index: f"activations + {planned.offsets[block]}" for index, block in owner.items()}
     at |= {index: f"mutableWeight + {offset}" for index, offset in places.items()}
     held = {step: f"activations + {planned.offsets[block]}" for step, block in scratch.items()}
-    constants, weights = _constants(layers)
+    constants, weights, tables = _constants(graph, layers)
+    at |= {index: f"constantWeight + {offset}" for index, offset in tables.items()}
     return Memory(at, held, weights, places, mutable, constants, planned)
 
 
@@ -90,14 +91,20 @@ def _taken_over(layer: Layer, step: int, owner: dict[int, int], blocks: list[Blo
     return block if block is not None and blocks[block].last == step else None
 
 
-def _constants(layers: Sequence[Layer]) -> tuple[bytes, tuple[tuple[int, ...], ...]]:
+def _constants(graph: Graph, layers: Sequence[Layer]) -> tuple[bytes, tuple[tuple[int, ...], ...], dict[int, int]]:
+    """The flash, offsets of every layer's constants, and of the constant tensors that a kernel takes as inputs."""
     blob = bytearray()
-    offsets = []
+
+    def put(array: Array) -> int:
+        blob.extend(bytes(-len(blob) % 4))
+        blob.extend(array.tobytes())
+        return len(blob) - array.nbytes
+
+    offsets, tensors = [], {}
     for layer in layers:
-        mine = []
-        for array in layer.constants:
-            blob += bytes(-len(blob) % 4)
-            mine.append(len(blob))
-            blob += array.tobytes()
-        offsets.append(tuple(mine))
-    return bytes(blob), tuple(offsets)
+        offsets.append(tuple(put(array) for array in layer.constants))
+        for place, index in enumerate(layer.node.inputs):
+            data = graph.tensors[index].data if index >= 0 else None
+            if data is not None and index not in tensors and any(f"{{in{place}}}" in call for call in layer.calls):
+                tensors[index] = put(data)
+    return bytes(blob), tuple(offsets), tensors

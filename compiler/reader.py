@@ -35,6 +35,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mean": ("ReducerOptions", ("KeepDims",)),
     "mul": ("MulOptions", ("FusedActivationFunction",)),
     "softmax": ("SoftmaxOptions", ("Beta",)),
+    "sub": ("SubOptions", ("FusedActivationFunction",)),
     "strided_slice": ("StridedSliceOptions", ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask",
                                               "ShrinkAxisMask")),
 }  # fmt: skip
@@ -62,7 +63,7 @@ def read_graph(path: Path) -> Graph:
         raise
     except (struct_error, IndexError, ValueError, TypeError, OverflowError, AttributeError, MemoryError) as problem:
         # what the generated accessors raise at offsets, sizes and unions that are not what the schema says
-        raise ModelError(f"{path} is cut short or damaged ({problem}); fetch it again") from problem
+        raise ModelError(f"{path} is cut short or damaged; fetch it again") from problem
     return graph
 
 

@@ -51,11 +51,16 @@ def rows(bundle: Bundle) -> list[Row]:
     ]
 
 
-def as_object(bundle: Bundle, measured: Measured | None = None) -> dict[str, Any]:
+Compared = tuple[Bundle, Measured]
+TITLES = {"own": "own kernels", "cmsis-nn": "CMSIS-NN"}
+
+
+def as_object(bundle: Bundle, measured: Measured | None = None, other: Compared | None = None) -> dict[str, Any]:
     """The report as JSON takes it."""
     memory = bundle.memory
     found: dict[str, Any] = {
         "name": bundle.name,
+        "kernels": bundle.kernels,
         "source": bundle.graph.source,
         "macs": _macs(bundle),
         "constants_bytes": len(memory.constants),
@@ -64,17 +69,35 @@ def as_object(bundle: Bundle, measured: Measured | None = None) -> dict[str, Any
         "activations_bound_bytes": memory.plan.bound,
         "layers": [asdict(row) for row in rows(bundle)],
     }
-    return found | {"measured_in_qemu": asdict(measured)} if measured else found
+    if measured:
+        found["measured_in_qemu"] = asdict(measured)
+    if other:
+        found["compared_in_qemu"] = {"kernels": other[0].kernels, **asdict(other[1])}
+    return found
 
 
-def as_text(bundle: Bundle, measured: Measured | None = None) -> str:
-    """The report as a table."""
+def as_text(bundle: Bundle, measured: Measured | None = None, other: Compared | None = None) -> str:
+    """The report as a table.
+
+    Args:
+        bundle: what is reported on.
+        measured: what it took.
+        other: the same model with other kernels, and what that took.
+    """
     head = ["", "operator", "output", "MACs", "flash", "scratch", "kernel", "reason"]
     table = [head, *(_cells(row) for row in rows(bundle))]
+    if other:
+        _add_instructions(table, *other, f"by {TITLES[other[0].kernels]}")
     if measured:
-        _add_instructions(table, bundle, measured)
+        _add_instructions(table, bundle, measured, "instructions")
     lines = [*_aligned(table), f"{_macs(bundle):,} multiply-accumulates an inference", *_memory(bundle)]
-    return "\n".join([*lines, *(_totals(bundle, measured) if measured else [])]) + "\n"
+    if measured:
+        lines.append(f"measured in QEMU, Cortex-M7 (mps2-an500), {measured.compiler}, with a minimal board layer, "
+                     "without an interpreter (instructions are not cycles):")  # fmt: skip
+        lines += _totals(bundle, measured)
+    if other:
+        lines += _totals(*other)
+    return "\n".join(lines) + "\n"
 
 
 def _macs(bundle: Bundle) -> int:
@@ -87,10 +110,10 @@ def _cells(row: Row) -> list[str]:
     return [str(row.index), row.op, shape, *numbers, row.kernel or "-", row.reason]
 
 
-def _add_instructions(table: list[list[str]], bundle: Bundle, measured: Measured) -> None:
+def _add_instructions(table: list[list[str]], bundle: Bundle, measured: Measured, title: str) -> None:
     """Two columns before the kernel: instructions, and those of one multiply-accumulate."""
     counts = iter(measured.layers)
-    table[0][6:6] = ["instructions", "a MAC"]
+    table[0][6:6] = [title, "a MAC"]
     for cells, layer in zip(table[1:], bundle.layers, strict=True):
         count = next(counts) if layer.kernel else 0
         cells[6:6] = [f"{count:,}", f"{count / layer.macs:.2f}" if layer.macs else "-"]
@@ -118,8 +141,8 @@ def _memory(bundle: Bundle) -> list[str]:
 
 def _totals(bundle: Bundle, measured: Measured) -> list[str]:
     return [
-        f"measured in QEMU, Cortex-M7 (mps2-an500), {measured.compiler}, with a minimal board layer:",
-        f"  {measured.instructions:,} instructions an inference, "
-        f"{measured.instructions / max(1, _macs(bundle)):.2f} a multiply-accumulate (instructions are not cycles)",
-        f"  flash {measured.flash:,} bytes, RAM {measured.ram:,} bytes, of which {measured.stack:,} are stack",
+        f"  {TITLES[bundle.kernels]}: {measured.instructions:,} instructions an inference, "
+        f"{measured.instructions / max(1, _macs(bundle)):.2f} a multiply-accumulate",
+        f"  {TITLES[bundle.kernels]}: flash {measured.flash:,} bytes, RAM {measured.ram:,} bytes, of which "
+        f"{measured.stack:,} are stack",
     ]

@@ -92,7 +92,7 @@ def download(order: Order, report: Report = lambda size: None, timeout_s: float 
         for url in order.file.urls:
             try:
                 return part.finish(partial(_pull, url, part, report, timeout_s))
-            except (OSError, HTTPException, _NotIt) as error:
+            except (OSError, HTTPException, ValueError, _NotIt) as error:  # ValueError: it redirects to no address
                 failures.append(f"{urlsplit(url).hostname}: {_reason(error)}")
         raise FetchError(_without_network(order, failures, part.size))
 

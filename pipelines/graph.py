@@ -82,6 +82,7 @@ class _Builder:
     ) -> None:
         self.target, self.stack, self.shared, self.problems = target, stack, shared, problems
         self.engines: list[tuple[Model, Engine]] = []
+        self.models: dict[str, Model] = {}  # by the engine step's path
 
     def graph(self, spec: PipelineSpec) -> Graph | None:
         before = len(self.problems)
@@ -143,7 +144,7 @@ class _Builder:
         if step.kind == "transforms":
             transform: Transform = part
             if hasattr(part, "follows"):
-                part.follows(described(captured, since))
+                part.follows(described(captured, since, self.models))
             return Stage(step.name, step.kind, transform.process, transform.resolve(signal), part)
         decoder: Decoder = part
         decoder.resolve(signal)
@@ -162,6 +163,7 @@ class _Builder:
             else EngineStage(engine, model.name, signal, labels)
         )
         self.engines.append((model, engine))
+        self.models[step.path] = model
         return Stage(step.name, step.kind, stage.process, stage.output, engine)
 
     def _open_engine(self, step: Step, model: Model) -> Engine:

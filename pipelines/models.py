@@ -19,6 +19,8 @@ from pipelines.registry import did_you_mean
 from pipelines.resources import expanded, fetched_files, manifests
 
 SUFFIXES = {".tflite": "tflite", ".onnx": "onnx"}
+READS = {"bundle": "tflite"}
+"""Engines that take another one's files."""
 State = Literal["here", "damaged", "missing", "to fetch", "quoted"]
 
 
@@ -333,11 +335,12 @@ def _find(reference: str, folder: Path) -> Path:
 
 def _from_manifest(path: Path, engine: str | None, accelerator: str | None) -> Model:
     manifest = read_manifest(path)
+    reads = READS.get(engine or "", engine)
     for file in manifest.files:
-        if engine in (None, file.engine) and file.accelerator == accelerator:
+        if reads in (None, file.engine) and file.accelerator == accelerator:
             there = find_file(manifest, file)
             verify(there, file)
-            return Model(manifest.name, file.engine, there, read_labels(manifest.labels), manifest, path)
+            return Model(manifest.name, engine or file.engine, there, read_labels(manifest.labels), manifest, path)
     wanted = f"the engine {engine!r}" + (f" on {accelerator}" if accelerator else "")
     has = (file.engine + (f" on {file.accelerator}" if file.accelerator else "") for file in manifest.files)
     raise ModelError(f"model {manifest.name} has no file for {wanted}; it has files for: {', '.join(has)}")

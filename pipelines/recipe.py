@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from pipelines import registry
 from pipelines.config.schema import Config, Step
 from pipelines.core import Signal
 from pipelines.errors import Problem, SignalMismatch
-from pipelines.models import Model, ModelInput, Source
+from pipelines.models import Model, ModelInput, Source, sha256
 
 
 def compare_recipe(model: Model, captured: Signal, signal: Signal, steps: list[Step], problems: list[Problem]) -> None:
@@ -44,17 +46,21 @@ def compare_recipe(model: Model, captured: Signal, signal: Signal, steps: list[S
         _compare_signal(signal, model.manifest.input, model.name)
 
 
-def described(captured: Signal, steps: list[Step]) -> tuple[str, ...]:
+def described(captured: Signal, steps: list[Step], models: Mapping[str, Model]) -> tuple[str, ...]:
     """What ``steps`` make of the captured signal, in words: what was learned behind it fits the same words alone.
 
     Options in ``free`` are left out, as they change nothing that can be seen behind.
+
+    Args:
+        models: of the engines among the steps, by the step's path; a model trained anew is another one.
     """
-    return (str(captured), *(f"{step.name} {_shown_options(step)}".strip() for step in steps))
+    return (str(captured), *(f"{step.name} {_shown_options(step, models)}".strip() for step in steps))
 
 
-def _shown_options(step: Step) -> str:
+def _shown_options(step: Step, models: Mapping[str, Model]) -> str:
     if step.kind == "engines":
-        return f"{step.config.model} {step.config.residual or ''}".strip()
+        model = models[step.path]
+        return f"{model.name} {sha256(model.path)[:12]} {step.config.residual or ''}".strip()
     free = _free(step)
     fields = (field for field in msgspec.structs.fields(step.config) if field.name not in free)
     options = {field.encode_name: getattr(step.config, field.name) for field in fields}

@@ -74,16 +74,17 @@ def model_store() -> Path:
     ``XDG_CACHE_HOME`` ignored.
     """
     own = own_models()
-    return own[0].absolute() if own else _model_cache()
+    return own[0].absolute() if own else cache_folder("models")
 
 
 def fetched_files(model: str, file: str) -> list[Path]:
     """Where a model's file may lie that is not beside its manifest, best first: in the folders of EIQ_MODELS, in one of
     the model's name or loose (as on a stick), and in the cache."""
     own = [path for folder in own_models() for path in (folder / model / file, folder / file)]
-    return [path.absolute() for path in (*own, _model_cache() / model / file)]
+    return [path.absolute() for path in (*own, cache_folder("models") / model / file)]
 
 
-def _model_cache() -> Path:
+def cache_folder(what: str) -> Path:
+    """This user's folder for what can be had again, such as fetched ``models``; it need not be there yet."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache if cache.is_absolute() else expanded("~/.cache")) / "eiq-demo" / "models"
+    return (cache if cache.is_absolute() else expanded("~/.cache")) / "eiq-demo" / what

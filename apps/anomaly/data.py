@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import argparse
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
+from apps.evaluate.datasets.arrays import npz
 from apps.script import run as run_script
 from pipelines.errors import DataError
 
@@ -67,12 +65,7 @@ def load(folder: Path) -> tuple[Recording, ...]:
     path = folder / ARCHIVE
     if not path.is_file():
         raise DataError(f"{path} is not there, expected the fans' recordings; see docs/anomaly.md")
-    try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as whole:  # np.load leaves a damaged file open
-            arrays = {name.removesuffix(".npy"): read_array(whole.open(name)) for name in whole.namelist()}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read ({error}), expected an .npz; fetch it again") from error
-    found = [_recording(name, array, path) for name, array in arrays.items()]
+    found = [_recording(name, array, path) for name, array in npz(path, "the fans' recordings").items()]
     return tuple(sorted(found, key=lambda one: (one.fan, STATES.index(one.state), one.index)))
 
 

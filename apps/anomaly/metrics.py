@@ -27,9 +27,7 @@ def rate_bound(alarms: int, hours: float) -> float:
 
 
 def _at_most(count: int, mean: float) -> float:
-    """Poisson's chance of no more than ``count``."""
-    term = total = float(np.exp(-mean))
-    for k in range(1, count + 1):
-        term *= mean / k
-        total += term
-    return total
+    """Poisson's chance of no more than ``count``; by logarithms, as exp(-mean) alone is 0 from 745 on."""
+    k = np.arange(count + 1)
+    factorials = np.cumsum(np.log(np.maximum(k, 1)))
+    return float(np.exp(k * np.log(mean) - mean - factorials).sum())

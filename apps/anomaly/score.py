@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +23,11 @@ from apps.anomaly.metrics import auc
 from apps.anomaly.network import BANDS
 from apps.anomaly.streams import ALARM, FAULT_S, WARM_S, Quiet, Report, Verdict, joins, judge, warm
 from apps.progress import track
+from apps.reports import reports
 from apps.script import run as run_script
 from apps.shipping import write_whole
-from pipelines import registry
-from pipelines.config.demo import Overrides, load_demo
-from pipelines.core import Event, Frame, Result, Signal
-from pipelines.graph import resolve
+from pipelines.core import Frame, Signal
 from pipelines.models import open_model
-from pipelines.run import run
 from pipelines.transforms.gaussian import Gaussian
 
 SPOT, AUTOENCODER = "anomaly.yaml", "anomaly_autoencoder.yaml"
@@ -41,37 +36,18 @@ HOP_S = HOP_MS / 1000
 COMMAND = "python -m apps.anomaly.score --data DIR"
 
 
-@dataclass
-class Reports:
-    """Collects the results of a run."""
-
-    found: list[Report] = field(default_factory=list)
-
-    def on(self, event: Event) -> None:
-        """An Observer's."""
-        if isinstance(event, Result):
-            self.found.append((event.t, event.label))
-
-
-def reports(config: str, samples: Samples) -> list[Report]:
-    """What a config reports on [n, 3] in g, without its actions: (stream time in s, label)."""
-    collected = Reports()
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+def reports_on(config: str, samples: Samples) -> list[Report]:
+    """What a config reports on [n, 3] in g."""
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stream.npy"
         np.save(path, samples)
-        target = registry.load("targets", "sim")()
-        stack.callback(target.close)
-        change = {"file": str(path), "synthetic": None, "pace": "fast", "chunk_ms": 640.0}
-        demo = load_demo(config, target, Overrides(sensors=(("--input", change),)))
-        graphs = [replace(graph, actions=()) for graph in resolve(demo, target, stack)]
-        run(graphs, [collected])
-    return collected.found
+        return reports(config, path, synthetic=None, chunk_ms=640.0)
 
 
 def streams(config: str, recordings: Sequence[Recording], fan: int) -> Verdict:
     """Joins of a fan through a config."""
     chosen = list(joins(recordings, fan))
-    return judge([(one, reports(config, one.samples)) for one in track(chosen, f"{config}, fan {fan}")])
+    return judge([(one, reports_on(config, one.samples)) for one in track(chosen, f"{config}, fan {fan}")])
 
 
 def alarms(config: str, parts: Sequence[Samples], unheard_s: float = 0.0) -> Quiet:
@@ -80,7 +56,7 @@ def alarms(config: str, parts: Sequence[Samples], unheard_s: float = 0.0) -> Qui
     Args:
         unheard_s: of each, while the config learns.
     """
-    counts = [sum(label == ALARM for _, label in reports(config, part)) for part in parts]
+    counts = [sum(label == ALARM for _, label in reports_on(config, part)) for part in parts]
     return Quiet(sum(counts), sum(len(part) / RATE_HZ - unheard_s for part in parts) / 3600)
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from compiler.lower import Kernels
+    from pipelines.models import Model
 
 
 @click.command("compile")
@@ -32,9 +37,37 @@ import click
     metavar="FILE",
     help="Write the graph: .txt after every pass, .svg as it is compiled; repeatable.",
 )
-@click.option("--measure", "measured", is_flag=True, help="Count instructions, flash and RAM on a Cortex-M7 in QEMU.")
+@click.option(
+    "--kernels",
+    type=click.Choice(["own", "cmsis-nn"]),
+    default="own",
+    show_default=True,
+    help="Whose kernels the C calls. CMSIS-NN's are not written: build its sources with it.",
+)
+@click.option(
+    "--for",
+    "accelerator",
+    metavar="ETHOS-U",
+    help="Hand the model to Vela for this Ethos-U, such as ethos-u55-128, and write what it makes and the manifest.",
+)
+@click.option(
+    "--measure",
+    "measured",
+    is_flag=True,
+    help="Count instructions, flash and RAM on a Cortex-M7 in QEMU, and with the other kernels too where CMSIS_NN "
+    "names CMSIS-NN's folder.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
-def compile_(model: str, out: Path, form: str, dump_graph: tuple[Path, ...], measured: bool, as_json: bool) -> None:
+def compile_(
+    model: str,
+    out: Path,
+    form: str,
+    dump_graph: tuple[Path, ...],
+    kernels: Kernels,
+    accelerator: str | None,
+    measured: bool,
+    as_json: bool,
+) -> None:
     """Compile MODEL, a name or a .tflite file, to C for a microcontroller.
 
     The bundle is one .c and one .h with Glow's static interface: no allocation, nothing but string.h. It gives the same
@@ -44,9 +77,12 @@ def compile_(model: str, out: Path, form: str, dump_graph: tuple[Path, ...], mea
     eiq-demo compile kws --out build
     eiq-demo compile kws --out build --dump-graph build/kws.svg
     eiq-demo compile kws --out build --measure
+    eiq-demo compile kws --out build --kernels cmsis-nn
+    eiq-demo compile kws --out build --for ethos-u55-128
     eiq-demo compile model.tflite --format header
     """
     from compiler import dump, passes, report
+    from compiler.cmsis_nn import home
     from compiler.emit import compile_graph
     from compiler.header import as_header
     from compiler.measure import measure
@@ -55,12 +91,17 @@ def compile_(model: str, out: Path, form: str, dump_graph: tuple[Path, ...], mea
     from pipelines.models import open_model
 
     opened = open_model(model, Path.cwd(), "tflite")
+    if accelerator:
+        if form != "bundle" or dump_graph or kernels != "own" or measured:
+            raise click.UsageError("got --for with an option of the C, expected --out and --json alone beside it")
+        _for_ethos_u(opened, out, accelerator, as_json)
+        return
     name = identifier(opened.name)
     if form == "header":
         _write(out / f"{name}_tflite.h", as_header(f"{name}_tflite", opened.path.read_bytes(), opened.path.name))
         return
     graph = read_graph(opened.path).but(name=name)
-    bundle = compile_graph(graph)
+    bundle = compile_graph(graph, kernels)
     for path in dump_graph:
         if path.suffix == ".svg":
             _write(path, dump.as_svg(bundle.graph))
@@ -71,10 +112,29 @@ def compile_(model: str, out: Path, form: str, dump_graph: tuple[Path, ...], mea
     _write(out / f"{name}.c", bundle.c)
     _write(out / f"{name}.h", bundle.h)
     counted = measure(bundle) if measured else None
+    other = None
+    if measured and home():
+        beside = compile_graph(graph, "cmsis-nn" if kernels == "own" else "own")
+        other = beside, measure(beside)
     if as_json:
-        click.echo(json.dumps(report.as_object(bundle, counted)))
+        click.echo(json.dumps(report.as_object(bundle, counted, other)))
     else:
-        click.echo(report.as_text(bundle, counted), nl=False)
+        click.echo(report.as_text(bundle, counted, other), nl=False)
+
+
+def _for_ethos_u(model: Model, out: Path, accelerator: str, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from apps.variants import write_variant
+    from compiler.ethos_u import as_text, compile_for
+
+    compiled, told = compile_for(model.path, accelerator)
+    for path in write_variant(out, model, accelerator, compiled):
+        click.echo(f"wrote {path}", err=True)
+    if as_json:
+        click.echo(json.dumps({"name": model.name, "accelerator": accelerator, "modelled": asdict(told)}))
+    else:
+        click.echo(as_text(accelerator, told), nl=False)
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,6 +14,11 @@ from pipelines.core import Ended, Event, Result, SensorBack, SensorLost, Target
 from pipelines.graph import Graph
 from pipelines.timing import Stats
 
+NOTHING = (
+    "no frame reached the engine: the input is shorter than one window, or a step before it held everything back "
+    "(segment finds movements, health well sensors); check it, and its units"
+)
+
 
 class Display:
     """For people: a heading, lost and found sensors, and a summary with every stage's times."""
@@ -51,7 +56,7 @@ class Display:
                 continue  # it never began: the error says all
             self._say(f"{ended.reason}: {ended.frames} frames, {ended.results} results", ended.pipeline)
             if ended.reason == "end of input" and not ended.frames:
-                self._say("no frame reached the engine: the input is shorter than one window", ended.pipeline)
+                self._say(NOTHING, ended.pipeline)
         for where, count in self.stats.dropped.items():
             away = ", or the sensor was away" if self.stats.lost else ""
             self._say(f"dropped at {where}: {count} (the run was slower than the sensor{away})")

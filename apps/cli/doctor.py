@@ -33,8 +33,9 @@ def doctor() -> None:
         "models": _models,
     })  # fmt: skip
     demos = {path.name: partial(_demo, path) for path in bundled_configs()}
-    missing = _section("the models of the bundled demos", demos)
+    missing = _section("the bundled demos", demos)
     _section("models in ONNX need", {"ONNX Runtime": _onnxruntime})
+    _section("clustering needs", {"scikit-learn": _sklearn})
     _section("--live needs", {"microphone": _microphone, "camera": _camera})
     if bad:
         raise EiqError(f"{bad} of the things that the bundled demos need do not work; see above")
@@ -68,6 +69,13 @@ def _onnxruntime() -> str:
     from pipelines.engines import _onnxruntime
 
     return f"onnxruntime {_onnxruntime.runtime().__version__}, on the CPU"
+
+
+def _sklearn() -> str:
+    from pipelines.optional import require
+
+    sklearn = require("sklearn", purpose="the step cluster", install="pip install 'eiq-demo[classical]'")
+    return f"scikit-learn {sklearn.__version__}"
 
 
 def _opencv() -> str:
@@ -104,10 +112,14 @@ def _models() -> str:
 
 
 def _demo(path: Path) -> str:
+    from contextlib import ExitStack
+
     from hal.sim.target import Sim
     from pipelines.config.demo import load_demo
+    from pipelines.graph import resolve
 
-    load_demo(str(path), Sim())
+    with ExitStack() as stack:
+        resolve(load_demo(str(path), Sim()), Sim(), stack)
     return "here"
 
 

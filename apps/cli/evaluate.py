@@ -112,9 +112,10 @@ def evaluate(
 
 def _show(report: Report, seconds: float, *, as_json: bool) -> None:
     from apps.evaluate.text import lines, warnings
+    from pipelines.actions.console import printable
 
     for line in [json.dumps(report.to_dict())] if as_json else lines(report):
-        click.echo(line)
+        click.echo(printable(line))  # names of files and folders may be anything
     for line in warnings(report):
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
     click.echo(f"{report.items:,} items in {seconds:.1f} s, start included", err=True)

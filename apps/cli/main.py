@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ from pipelines.errors import EiqError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""An error quotes names and texts from files, which must not send control sequences to the terminal."""
+
+
 class Commands(click.Group):
     """Turns an EiqError into its one line and exit code. Anything else is a bug and shows its traceback."""
 
@@ -34,7 +39,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except EiqError as error:
-            click.echo(str(error), err=True)
+            click.echo(CONTROLS.sub("?", str(error)), err=True)
             _write_no_more()  # the error may be that standard output's disk is full
             ctx.exit(error.exit_code)
         except BrokenPipeError:  # whoever read our results has seen enough (| head)

@@ -43,6 +43,8 @@ def list_models(as_json: bool) -> None:
     Top-1 and top-5 are in percent, measured (here) or quoted (from others). A file is here, to fetch (eiq-demo models
     fetch), or quoted: then its sha256 is not known, and its line tells what others say of it.
     """
+    from pipelines.actions.console import printable
+
     if as_json:
         for path, manifest in _all():
             click.echo(json.dumps(_as_object(path, manifest)))
@@ -52,7 +54,7 @@ def list_models(as_json: bool) -> None:
     for row in rows:
         cells = [cell.rjust(width) if 1 <= column <= 5 else cell.ljust(width)
                  for column, (cell, width) in enumerate(zip(row, widths, strict=False))]  # fmt: skip
-        click.echo("  ".join([*cells, row[-1]]).rstrip())
+        click.echo(printable("  ".join([*cells, row[-1]]).rstrip()))
 
 
 def _row(manifest: Manifest) -> tuple[str, ...]:

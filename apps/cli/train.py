@@ -30,7 +30,8 @@ class Trainers(click.Group):
 def train() -> None:
     """Train the model NAME again, or one of your own classes.
 
-    Needs pip install 'eiq-demo[train]'. Ctrl-C keeps the last checkpoint; --resume goes on from it.
+    Needs pip install 'eiq-demo[train]'; label_image alone 'eiq-demo[desktop,classical]'. Ctrl-C keeps the last
+    checkpoint; --resume goes on from it.
 
     \b
     eiq-demo train kws --data DIR

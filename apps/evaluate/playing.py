@@ -10,6 +10,7 @@ import numpy as np
 
 from apps.evaluate.datasets.arrays import row_of
 from apps.evaluate.datasets.items import Item
+from hal.recordings.files import existing_file
 from hal.recordings.memory import Memory
 from hal.recordings.pace import Pace
 from hal.recordings.pictures import RGB
@@ -72,7 +73,8 @@ class Player:
         if item.row is not None:
             data = _as_signal(row_of(item.path, item.row), self._signal)
             return Replay(Memory(data, self._signal), Pace(realtime=False))
-        config = msgspec.structs.replace(self._spec.config, file=str(item.path))
+        file = existing_file(item.path, "a recording")  # a sensor would play a whole folder or glob, too
+        config = msgspec.structs.replace(self._spec.config, file=str(file))
         sensor = self._target.sensor(self._spec.capability, config)
         if _but_rate(sensor.output) != _but_rate(self._signal):
             raise DataError(f"{item.path} gives {sensor.output}, expected {self._signal}; remove it from the data")

@@ -17,7 +17,6 @@ from apps.evaluate.playing import Blank, Player, signal_of
 from apps.evaluate.report import Used
 from pipelines import registry
 from pipelines.config.demo import Demo, Overrides, PipelineSpec, load_demo
-from pipelines.config.schema import OutputPath
 from pipelines.core import Array, Engine, Frame, Result, Sensor, Signal, Target
 from pipelines.errors import CapabilityError, ConfigError, DataError, Problem
 from pipelines.graph import Graph, Stage, resolve
@@ -118,7 +117,7 @@ class Scorer:
         signal: of the scores.
         labels: of the scores; empty where they are values.
         values: how many a frame has.
-        rising: False where a lower value is what is reported (``threshold: {below: …}``).
+        rising: False where a lower value is what is reported (``threshold: {below: …}``); classes' scores always rise.
         reported: the labels that the config can report; ``cleared`` those that say that something is over.
         used: the models that run.
     """
@@ -136,7 +135,7 @@ class Scorer:
         self.labels = names if self.signal.kind == "scores" and len(names) > 1 else ()  # one alone names a value
         self._of = None if self.labels else _place(getattr(config, "of", None), self.signal)
         self.values = 1 if self._of is not None else prod(size or 0 for size in self.signal.shape)
-        self.rising = getattr(config, "below", None) is None
+        self.rising = bool(self.labels) or getattr(config, "below", None) is None
         cleared = getattr(config, "cleared", None)
         self.cleared = (cleared,) if cleared else ()
         self.reported: tuple[str, ...] = tuple(getattr(decoder.part, "labels", ()))
@@ -217,15 +216,16 @@ def _pipeline(demo: Demo, name: str | None) -> PipelineSpec:
 
 
 def _check_learned(spec: PipelineSpec) -> None:
-    """Raises CapabilityError at a step that would keep what one item teaches it, for the others to be judged by."""
+    """Raises CapabilityError at a step that would learn from the very items that it is to judge."""
     for step in spec.steps:
-        for name in step.config.__struct_fields__ if step.kind == "transforms" else ():
-            path = getattr(step.config, name)
-            if isinstance(path, OutputPath) and (getattr(step.config, "relearn", False) or not Path(path).exists()):
-                raise CapabilityError(
-                    f"{step.path} would learn from the items and keep it in {path}; run the config on what it should "
-                    "learn from first (eiq-demo run CONFIG --input FILE), and evaluate without relearn"
-                )
+        if step.kind != "transforms" or not hasattr(registry.load(step.kind, step.name), "learns"):
+            continue
+        path = step.config.file
+        if path is None or step.config.relearn or not Path(path).exists():
+            raise CapabilityError(
+                f"{step.path} would learn from the items; give it a file (file: normal.json), run the config on what "
+                "it should learn from first (eiq-demo run CONFIG --input FILE), and evaluate without relearn"
+            )
 
 
 class _Silent:

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -80,7 +81,7 @@ def distributed(job: Job, items: Sequence[Indexed], used: tuple[Used, ...], sche
 
     Raises:
         CapabilityError: ``scheduler`` is none of these.
-        DeviceError: the scheduler does not answer, or a shard's workers died again and again.
+        DeviceError: the scheduler does not answer or goes away, or a shard's workers died again and again.
         EiqError: as scoring here would raise.
     """
     check_scheduler(scheduler)
@@ -149,6 +150,10 @@ def _result(dask: Any, future: Any) -> list[Outcome] | Failure:
     except dask.KilledWorker as error:
         raise DeviceError(
             f"{error.allowed_failures + 1} workers died over the same items; look into the workers' logs and memory"
+        ) from error
+    except CancelledError as error:
+        raise DeviceError(
+            "the Dask scheduler is gone; look into its log, start it again and repeat the command"
         ) from error
     except ModuleNotFoundError as error:
         raise MissingDependency(

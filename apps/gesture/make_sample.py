@@ -17,8 +17,9 @@ import numpy as np
 from apps.gesture import stream
 from apps.gesture.augment import Generator, in_rest, stirring, walking, waving
 from apps.gesture.data import LABELS, NONE, RANGE_G, RATE, Floats, Recordings, holds_gesture, read
-from apps.gesture.score import run_config, write_csv
+from apps.gesture.score import write_csv
 from apps.gesture.stream import Said
+from apps.reports import reports
 from apps.script import run as run_script
 from pipelines.errors import DataError
 
@@ -72,7 +73,7 @@ def check(motion: Floats, done: list[Said]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gesture.csv"
         write_csv(path, motion)
-        return complaints(run_config("gesture.yaml", path), done)
+        return complaints(reports("gesture.yaml", path), done)
 
 
 def main() -> None:

@@ -13,8 +13,6 @@ import argparse
 import io
 import json
 import tempfile
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +21,14 @@ import numpy as np
 from apps.gesture import stream
 from apps.gesture.augment import PLAIN, Hands, in_rest
 from apps.gesture.data import CHANNELS, LABELS, NONE, STREAM, Floats, Recordings, holds_gesture, read
+from apps.reports import reports
 from apps.script import run as run_script
 from apps.shipping import make_folder, write_whole
 from pipelines import registry
-from pipelines.config.demo import Overrides, load_demo
-from pipelines.core import Event, Frame, Result, Transform
+from pipelines.core import Frame, Transform
 from pipelines.engine_stage import EngineStage
 from pipelines.errors import DataError
-from pipelines.graph import resolve
 from pipelines.models import Model, open_model
-from pipelines.run import run
 
 
 class Chain:
@@ -139,30 +135,6 @@ def _scores_of(engine: Any, motion: Floats, rng: np.random.Generator) -> Floats 
     return None if movement is None else np.array(engine.infer(Inputs().of([movement]))[0][0])
 
 
-@dataclass
-class Reports:
-    """Collects the results of a run."""
-
-    found: list[tuple[float, str]] = field(default_factory=list)
-
-    def on(self, event: Event) -> None:
-        if isinstance(event, Result):
-            self.found.append((event.t, event.label))
-
-
-def run_config(config: str, recording: Path, sets: tuple[str, ...] = ()) -> list[tuple[float, str]]:
-    """What a config reports on a recording, without its actions: (stream time in s, label)."""
-    reports = Reports()
-    with ExitStack() as stack:
-        target = registry.load("targets", "sim")()
-        stack.callback(target.close)
-        overrides = Overrides(sets=sets, sensors=(("--input", {"file": str(recording), "pace": "fast"}),))
-        demo = load_demo(config, target, overrides)
-        graphs = [replace(graph, actions=()) for graph in resolve(demo, target, stack)]
-        run(graphs, [reports])
-    return reports.found
-
-
 def write_csv(path: Path, motion: Floats) -> None:
     """A recording as the simulated motion sensor reads it."""
     text = io.StringIO()
@@ -177,7 +149,7 @@ def score_stream(known: Recordings, config: str, minutes: float, seed: int, sets
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "stream.csv"
         write_csv(recording, whole.motion)
-        return stream.judge(whole, run_config(config, recording, sets))
+        return stream.judge(whole, reports(config, recording, sets))
 
 
 def main() -> None:

@@ -113,14 +113,22 @@ def _turning(begin: Floats, end: Floats, rng: Generator) -> Floats:
 
 
 def judge(stream: Stream, found: Sequence[tuple[float, str]]) -> dict[str, Any]:
-    """Right, missed and wrong gestures, and false alarms, of results (stream time in s, label)."""
+    """Right, missed and wrong gestures, and false alarms, of results (stream time in s, label).
+
+    A gesture counts once: what is reported of it again is a false alarm.
+    """
     hours = len(stream.motion) / RATE / 3600
+    left = list(stream.gestures)
     right = wrong = alarms = 0
     for t, label in found:
-        said = [one for one in stream.gestures if one.begin <= t <= one.end + REPORTED_WITHIN_S]
-        right += any(one.label == label for one in said)
-        wrong += bool(said) and all(one.label != label for one in said)
-        alarms += not said
+        near = [one for one in left if one.begin <= t <= one.end + REPORTED_WITHIN_S]
+        if not near:
+            alarms += 1
+            continue
+        told = next((one for one in near if one.label == label), near[0])
+        left.remove(told)
+        right += told.label == label
+        wrong += told.label != label
     count = len(stream.gestures)
     return {
         "hours": round(hours, 3),

@@ -92,13 +92,14 @@ def search(last: int, config: str) -> int:
     Raises:
         DataError: it is right on none.
     """
-    from apps.kws.score import run_config, write_wav
+    from apps.kws.score import write_wav
+    from apps.reports import reports
 
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(1, last + 1):
             audio, said = compose(seed)
             write_wav(Path(folder) / "candidate.wav", audio)
-            wrong = complaints(run_config(config, Path(folder) / "candidate.wav"), said)
+            wrong = complaints(reports(config, Path(folder) / "candidate.wav"), said)
             print(f"seed {seed}: {len(audio) / RATE:.1f} s, {'; '.join(wrong) or 'right'}", flush=True)
             if not wrong and len(audio) < 20 * RATE:
                 return seed

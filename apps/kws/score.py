@@ -11,8 +11,7 @@ import argparse
 import json
 import tempfile
 import wave
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,9 @@ from numpy.typing import NDArray
 
 from apps.kws import stream
 from apps.kws.pictures import LABELS, RATE, Bank, pixels_of_audio
+from apps.reports import reports
 from apps.script import run as run_script
-from pipelines import registry
-from pipelines.config.demo import Overrides, load_demo
-from pipelines.core import Event, Result
 from pipelines.errors import DataError
-from pipelines.graph import resolve
-from pipelines.run import run
 
 Audio = NDArray[np.float32]
 
@@ -65,17 +60,6 @@ def _read(path: Path) -> Audio:
     return np.pad(samples, (0, RATE - len(samples)))
 
 
-@dataclass
-class Reports:
-    """Collects the results of a run."""
-
-    found: list[tuple[float, str]] = field(default_factory=list)
-
-    def on(self, event: Event) -> None:
-        if isinstance(event, Result):
-            self.found.append((event.t, event.label))
-
-
 def score_stream(clips: Clips, config: str, minutes: float, seed: int, sets: tuple[str, ...] = ()) -> dict[str, Any]:
     """Misses, false alarms and delays of a config over a stream made of the clips."""
     bank = Bank(np.stack([pixels_of_audio(clip) for clip in clips.audio]), clips.labels)
@@ -83,26 +67,13 @@ def score_stream(clips: Clips, config: str, minutes: float, seed: int, sets: tup
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "stream.wav"
         write_wav(recording, stream.render_audio(plan, clips.audio))
-        verdict = stream.judge(plan, run_config(config, recording, sets))
+        verdict = stream.judge(plan, reports(config, recording, sets))
     return {
         "fillers": len(plan.words) - verdict.words,
         **verdict.summary(),
         "missed": verdict.missed,
         "false_alarms": verdict.alarms,
     }
-
-
-def run_config(config: str, recording: Path, sets: tuple[str, ...] = ()) -> list[tuple[float, str]]:
-    """What a config reports on a recording, without its actions: (stream time in s, label)."""
-    reports = Reports()
-    with ExitStack() as stack:
-        target = registry.load("targets", "sim")()
-        stack.callback(target.close)
-        overrides = Overrides(sets=sets, sensors=(("--input", {"file": str(recording), "pace": "fast"}),))
-        demo = load_demo(config, target, overrides)
-        graphs = [replace(graph, actions=()) for graph in resolve(demo, target, stack)]
-        run(graphs, [reports])
-    return reports.found
 
 
 def write_wav(path: Path, audio: Audio) -> None:

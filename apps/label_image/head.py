@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,13 +74,6 @@ def _fit(views: Floats, labels: Labels, strength: float) -> Head:
     weights = weights / scaler.scale_
     bias = bias - weights @ scaler.mean_
     return Head(weights.astype(np.float32), bias.astype(np.float32), strength)
-
-
-def wilson(right: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, 1927)."""
-    binomtest: Callable[..., Any] = require("scipy.stats", purpose="the head", install=INSTALL).binomtest
-    interval = binomtest(right, of).proportion_ci(0.95, "wilson")
-    return float(interval.low), float(interval.high)
 
 
 INSTALL = "pip install 'eiq-demo[desktop,classical]'"

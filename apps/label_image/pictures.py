@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hal.recordings.pictures import Pictures, is_picture
+from apps.evaluate.datasets.items import files, folders
+from hal.recordings.pictures import Pictures
 from pipelines.core import Array
 from pipelines.errors import DataError
 
@@ -35,8 +36,7 @@ def find(folder: Path) -> tuple[tuple[str, ...], list[Photo]]:
     Raises:
         DataError: fewer than two classes, or the same picture in two of them.
     """
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = {path.name: sorted(file for file in path.iterdir() if is_picture(file)) for path in classes}
+    found = {path.name: list(files(path, "camera")) for path in folders(folder)}
     labels = tuple(name for name, files in found.items() if files)
     if len(labels) < 2:
         got = f"pictures of {' and '.join(labels) or 'no class'}"

@@ -13,14 +13,16 @@ import click
 import numpy as np
 import yaml
 
+from apps.evaluate.metrics import wilson
 from apps.label_image.features import CAMERA, Chain, Features, as_yaml, recipe_for
-from apps.label_image.head import INSTALL, fitted, wilson
+from apps.label_image.head import INSTALL, fitted
 from apps.label_image.pictures import check_enough, find, held_out, read
 from apps.label_image.surgery import Body
 from apps.progress import track
 from apps.shipping import make_folder, write_model, write_whole
 from apps.training import Stopped, out_option
 from pipelines.config.schema import Transforms
+from pipelines.engines._flatbuffer import read_model
 from pipelines.engines.tflite import Tflite
 from pipelines.models import Model, open_model
 from pipelines.optional import require
@@ -91,7 +93,7 @@ def _train(
     images: Path, out: Path, work: Path, *, body: str, share: float, views: int, mirror: bool, seed: int, threads: int
 ) -> None:
     model = open_model(body, Path.cwd(), "tflite")
-    flatbuffer = model.path.read_bytes()
+    flatbuffer = read_model(model.path)
     write_whole(work / "body.tflite", Body(flatbuffer, str(model.path)).features())
     recipe = _recipe(model)
     labels, photos = find(images)

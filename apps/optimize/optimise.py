@@ -20,7 +20,7 @@ from apps.optimize.data import Examples, drawn, prepared, split
 from apps.shipping import make_folder, write_model, write_whole
 from apps.training import need_for_training
 from pipelines.config.demo import Overrides, find_config
-from pipelines.errors import CapabilityError, ModelError
+from pipelines.errors import CapabilityError, DataError, ModelError
 from pipelines.models import Model
 
 CALIBRATION = 500  # examples that span the activations' ranges
@@ -137,7 +137,19 @@ def _items(asked: Asked, scorer: Scorer) -> tuple[list[Item], list[Item]]:
     if asked.test is None:
         return split(items, asked.share)
     others = read(Request(asked.test, None, scorer.sensor_name, scorer.labels), asked.layout)
+    _check_apart(items, others.items)
     return items, _known(others.items, scorer)
+
+
+def _check_apart(learn: Sequence[Item], test: Sequence[Item]) -> None:
+    known = {_place(item) for item in learn}
+    if both := [item for item in test if _place(item) in known]:
+        raise DataError(f"{len(both)} recordings of --test are among those of --data too, such as {both[0].path}; "
+                        "name others to score on, or leave --test out")  # fmt: skip
+
+
+def _place(item: Item) -> tuple[Path, int | None, float]:
+    return item.path.resolve(), item.row, item.start_s
 
 
 def _known(items: Sequence[Item], scorer: Scorer) -> list[Item]:

@@ -109,13 +109,15 @@ def by_engine(folder: Path) -> Predict:
 
 def main() -> None:
     """The command."""
+    from pipelines.models import manifest_of
+
     parser = argparse.ArgumentParser(prog="python -m apps.regression.score", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds fan_1_3.npz")
-    parser.add_argument("--model", type=Path, default=Path("models/regression"), help="folder of the model's manifest")
+    parser.add_argument("--model", type=Path, help="folder of a model's manifest; the bundled one where absent")
     options = parser.parse_args()
     recordings = distinct(load(options.data))
     learned, unseen = (windows(one for one in recordings if one.fan == fan) for fan in (1, 3))
-    predict = by_engine(options.model)
+    predict = by_engine(options.model or manifest_of("regression").parent)
     for name, way in {"the model": predict, **baselines(learned)}.items():
         print(f"{name:38} {score(way(turning(unseen)), turning(unseen))}")
     for state in np.unique(unseen.state):

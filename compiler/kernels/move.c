@@ -4,8 +4,11 @@ typedef struct {
     int32_t bytes;                    /* of an element */
 } eiq_move_shape;
 
-static void eiq_move(const eiq_move_shape *s, const int8_t *in, int8_t *out)
+/* ``first`` and ``begin`` are bytes. */
+static void eiq_move(const eiq_move_shape *s, const void *source, int32_t first, void *target, int32_t begin)
 {
+    const int8_t *in = (const int8_t *)source + first;
+    int8_t *out = (int8_t *)target + begin;
     int32_t a, b, c, d, e, bytes = s->bytes;
     for (a = 0; a < s->shape[0]; a++)
         for (b = 0; b < s->shape[1]; b++)

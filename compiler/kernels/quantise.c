@@ -4,7 +4,7 @@ static void eiq_quantise(const float *in, int8_t *out, int32_t size, float scale
     for (; size > 0; size--) {
         float x = *in++ / scale, rest;
         int32_t stored;
-        x = x < -1024.0f ? -1024.0f : x > 1024.0f ? 1024.0f : x;
+        x = !(x > -1024.0f) ? -1024.0f : x > 1024.0f ? 1024.0f : x;
         stored = (int32_t)x;
         rest = x - (float)stored;
         stored += (rest >= 0.5f) - (rest <= -0.5f) + zero;

@@ -11,13 +11,7 @@ static inline __attribute__((always_inline)) int8_t eiq_requantised(
 {
     int32_t x, shift = q[3];
     if (how == EIQ_ANY) {
-        int32_t left = shift < 0 ? -shift : 0;
-        x = eiq_smmulr((int32_t)((uint32_t)twice << left), q[1]);
-        if (shift > 0) {
-            x += x >> 31;
-            x = (x + (1 << (shift - 1))) >> shift;
-        }
-        x += q[2];
+        x = eiq_multiplied(twice >> 1, q[1], shift) + q[2];
     } else {
         x = eiq_smmulr(twice, q[1]);
         if (how == EIQ_SIGNED) x += x >> 31;

@@ -9,8 +9,9 @@ import numpy as np
 from compiler.graph import Array, Graph, Node, Tensor
 from compiler.layer import Layer, Struct, Variant
 from compiler.operators._sums import Records, bias_of, records
+from compiler.window import padding_before
 
-SOURCES = ("base", "requantise", "matmul", "conv")
+SOURCES = ("base", "multiplied", "requantise", "matmul", "conv")
 CALL = "&{s0}, {in0}, {w0}, {w1}, {out}, {scratch}"
 PARAMETERS = ("const eiq_conv_shape *s, const int8_t *in, const uint32_t *w, const int32_t *q, int8_t *out, "
               "uint32_t *scratch")  # fmt: skip
@@ -45,13 +46,10 @@ def window(node: Node, x: Tensor, height: int, width: int, y: Tensor) -> tuple[i
     if padding != "same":
         return (0, 0) if padding == "valid" else padding
 
-    def before(size: int, out: int, kernel: int, stride: int, dilation: int) -> int:
-        return max((out - 1) * stride + (kernel - 1) * dilation + 1 - size, 0) // 2
-
     dilation_h, dilation_w = node.options.get("dilation_hfactor", 1), node.options.get("dilation_wfactor", 1)
     return (
-        before(x.shape[1], y.shape[1], height, node.options["stride_h"], dilation_h),
-        before(x.shape[2], y.shape[2], width, node.options["stride_w"], dilation_w),
+        padding_before(x.shape[1], y.shape[1], height, node.options["stride_h"], dilation_h),
+        padding_before(x.shape[2], y.shape[2], width, node.options["stride_w"], dilation_w),
     )
 
 

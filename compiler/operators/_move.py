@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from compiler.check import integers
 from compiler.graph import Graph, Node, Tensor
 from compiler.layer import Struct, unsupported
 
@@ -28,8 +29,10 @@ def move(graph: Graph, node: Node, shape: Sequence[int], source: Sequence[int], 
 
 
 def same_scale(graph: Graph, node: Node, *tensors: Tensor) -> None:
-    """Moving changes no number: all have one type and scale."""
+    """Moving changes no number: all have one type and scale, and if they are quantised at all, one scale."""
     first = tensors[0]
+    if first.dtype in ("int8", "uint8") and len(first.scales) != 1:
+        raise unsupported(graph, node, f"{first} has {len(first.scales)} scales, expected one")
     for other in tensors[1:]:
         if (other.dtype, other.scales, other.zero_points) != (first.dtype, first.scales, first.zero_points):
             raise unsupported(graph, node, f"{first} and {other} differ in type or scale, expected the same")
@@ -37,7 +40,4 @@ def same_scale(graph: Graph, node: Node, *tensors: Tensor) -> None:
 
 def constant(graph: Graph, node: Node, place: int, what: str) -> list[int]:
     """The integers of a constant input."""
-    data = graph.tensors[node.inputs[place]].data if len(node.inputs) > place >= 0 else None
-    if data is None:
-        raise unsupported(graph, node, f"its {what} are not known before it runs")
-    return [int(value) for value in data.reshape(-1)]
+    return integers(graph, node, place, what)

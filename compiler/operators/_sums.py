@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,9 @@ def output_range(node: Node, y: Tensor) -> tuple[int, int]:
     low, high = -128, 127
 
     def stored(real: float) -> int:
-        return y.zero_point + int(np.floor(np.float32(real) / np.float32(y.scale) + np.float32(0.5)))
+        with np.errstate(over="ignore"):
+            steps = min(max(float(np.float32(real) / np.float32(y.scale)), -1e9), 1e9)
+        return y.zero_point + int(math.copysign(math.floor(abs(steps) + 0.5), steps))
 
     match node.options.get("fused_activation_function", "none"):
         case "relu":
@@ -28,6 +31,15 @@ def output_range(node: Node, y: Tensor) -> tuple[int, int]:
         case "relu_n1_to_1":
             low, high = max(low, stored(-1.0)), min(high, stored(1.0))
     return low, high
+
+
+def scaled(graph: Graph, node: Node, real: float, below: int = 1 << 30) -> tuple[int, int]:
+    """``real``, a ratio of scales, as a multiplier and an exponent."""
+    if not 0 <= real < below:
+        raise unsupported(
+            graph, node, f"its scales are too far apart: their ratio is {real:.6g}, expected below {below}"
+        )
+    return quantised_multiplier(real)
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,10 @@ def records(
     scales = np.asarray(w.scales, np.float32)
     scales = np.broadcast_to(scales, bias.shape)
     product = float(np.float32(x.scale)) * scales.astype(np.float64)
-    pairs = [quantised_multiplier(float(p) / float(np.float32(y.scale))) for p in product]
+    if node.op == "fully_connected" and len(w.scales) == 1 and (len(node.inputs) < 3 or node.inputs[2] < 0):
+        with np.errstate(over="ignore"):
+            product = product.astype(np.float32).astype(np.float64)  # as GetQuantizedConvolutionMultipler has it
+    pairs = [scaled(graph, node, float(p) / float(np.float32(y.scale))) for p in product]
     multiplier, shift = np.array([m for m, _ in pairs], np.int64), -np.array([e for _, e in pairs], np.int64)
     dead = sums == 0  # a channel without weights says the same whatever comes in
     constant = [
@@ -89,22 +104,28 @@ def bias_of(graph: Graph, node: Node, channels: int) -> Array:
     """The bias as int64 [channels]; zeros where there is none."""
     if len(node.inputs) < 3 or node.inputs[2] < 0:
         return np.zeros(channels, np.int64)
-    data = graph.tensors[node.inputs[2]].data
-    if data is None:
-        raise unsupported(graph, node, "its bias is computed, expected a constant")
-    return data.reshape(-1).astype(np.int64)
+    tensor = graph.tensors[node.inputs[2]]
+    if tensor.data is None or tensor.dtype != "int32":
+        raise unsupported(graph, node, f"its bias is {tensor}, expected constant int32")
+    return tensor.data.reshape(-1).astype(np.int64)
 
 
 def weights_of(graph: Graph, node: Node) -> tuple[Tensor, Array]:
     """The constant int8 weights."""
     tensor = graph.tensors[node.inputs[1]]
-    if tensor.data is None or tensor.dtype != "int8" or any(tensor.zero_points):
+    if tensor.data is None or tensor.dtype != "int8" or any(tensor.zero_points) or not tensor.scales:
         raise unsupported(graph, node, f"its weights are {tensor}, expected constant int8 with zero point 0")
     return tensor, tensor.data
 
 
 def int8_only(graph: Graph, node: Node) -> None:
-    """Inputs and outputs that are computed must be int8 with one scale."""
-    for tensor in (*graph.tensors_of(node.inputs), *graph.tensors_of(node.outputs)):
-        if tensor.data is None and (tensor.dtype != "int8" or len(tensor.scales) != 1):
-            raise unsupported(graph, node, f"{tensor} is not int8 with one scale")
+    """The first input, the output and what else is computed must be int8 with one scale."""
+    first, *others = graph.tensors_of(node.inputs)
+    for tensor in (first, *(other for other in others if other.data is None), *graph.tensors_of(node.outputs)):
+        one_scale(graph, node, tensor, "int8")
+
+
+def one_scale(graph: Graph, node: Node, tensor: Tensor, *dtypes: str) -> None:
+    """A tensor must be one of the types, with one scale."""
+    if tensor.dtype not in dtypes or len(tensor.scales) != 1:
+        raise unsupported(graph, node, f"{tensor} is not {' or '.join(dtypes)} with one scale")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from compiler.graph import Graph, Node
 from compiler.layer import Layer, Struct, Variant
+from compiler.operators import _float
 from compiler.operators._matmul import CALL, PARAMETERS, SOURCES, fours, matmul_records, packed
 from compiler.operators._sums import bias_of, int8_only, weights_of
 
 
 def lower(graph: Graph, node: Node) -> Layer:
     """FULLY_CONNECTED."""
+    if _float.floats(graph, node):
+        return _float.fully_connected(graph, node)
     int8_only(graph, node)
     x, y = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
     w, data = weights_of(graph, node)

@@ -1,26 +1,27 @@
-"""MEAN over height and width (kernels/mean.c)."""
+"""MEAN (kernels/mean.c, kernels/float_mean.c)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from compiler.fixed_point import quantised_multiplier
 from compiler.graph import Graph, Node
-from compiler.layer import Layer, unsupported
-from compiler.operators._sums import int8_only
+from compiler.layer import Layer
+from compiler.operators import _float
+from compiler.operators._reduce import groups
+from compiler.operators._sums import int8_only, scaled
 
 
 def lower(graph: Graph, node: Node) -> Layer:
-    """MEAN over height and width."""
+    """MEAN over any axes, as TFLite's QuantizedMeanOrSum."""
+    sizes = groups(graph, node)
+    call = "{in0}, {out}, " + ", ".join(map(str, sizes))
+    if _float.floats(graph, node):
+        return Layer(node, "eiq_float_mean", ("float_mean",), (call,), reason="float, number by number")
     int8_only(graph, node)
     x, y = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
-    axes = graph.tensors[node.inputs[1]].data
-    if len(x.shape) != 4 or axes is None or sorted(int(a) % 4 for a in axes.reshape(-1)) != [1, 2]:
-        raise unsupported(graph, node, "is not over height and width")
-    pixels = x.shape[1] * x.shape[2]
-    multiplier, exponent = quantised_multiplier(float(np.float32(x.scale)) / float(np.float32(y.scale)))
-    bits = min(pixels.bit_length() - 1, 32, 31 + exponent)
-    multiplier = (multiplier << bits) // pixels
-    shift = -(exponent - bits)
-    call = f"{{in0}}, {{out}}, {pixels}, {x.shape[3]}, {-x.zero_point * pixels}, {multiplier}, {shift}, {y.zero_point}"
-    return Layer(node, "eiq_mean", ("mean",), (call,), reason="channel by channel")
+    count = sizes[1] * sizes[3]
+    multiplier, exponent = scaled(graph, node, float(np.float32(x.scale)) / float(np.float32(y.scale)))
+    bits = min(count.bit_length() - 1, 32, 31 + exponent)
+    multiplier = (multiplier << bits) // count
+    call += f", {-x.zero_point * count}, {multiplier}, {bits - exponent}, {y.zero_point}"
+    return Layer(node, "eiq_mean", ("multiplied", "mean"), (call,), reason="number by number")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from compiler.fixed_point import multiplied, quantised_multiplier
+from compiler.fixed_point import multiplied
 from compiler.graph import Graph, Node
 from compiler.layer import Layer, unsupported
+from compiler.operators import _float
+from compiler.operators._sums import one_scale, scaled
 from compiler.operators._table import table_layer
 
 
@@ -12,11 +14,14 @@ def lower(graph: Graph, node: Node) -> Layer:
     """From float32, or from int8 or uint8 with another scale, to int8."""
     x, y = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
     if x.dtype == "float32" and y.dtype == "int8":
-        call = f"{{in0}}, {{out}}, {x.size}, {y.scale:.9g}f, {y.zero_point}"
+        one_scale(graph, node, y, "int8")
+        call = f"{{in0}}, {{out}}, {x.size}, {_float.literal(y.scale)}, {y.zero_point}"
         return Layer(node, "eiq_quantise", ("quantise",), (call,), reason="element by element")
     if {x.dtype, y.dtype} - {"int8", "uint8"}:
         raise unsupported(graph, node, f"from {x} to {y}; expected float32, int8 or uint8, and int8 or uint8")
-    multiplier, exponent = quantised_multiplier(x.scale / y.scale)
+    for tensor in (x, y):
+        one_scale(graph, node, tensor, "int8", "uint8")
+    multiplier, exponent = scaled(graph, node, x.scale / y.scale)
     signed_in, signed_out = x.dtype == "int8", y.dtype == "int8"
 
     def answer(byte: int) -> int:

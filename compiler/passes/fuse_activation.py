@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from compiler.graph import Graph, Node
 
-TAKERS = ("add", "conv_2d", "depthwise_conv_2d", "fully_connected", "mul")
+TAKERS = ("add", "conv_2d", "depthwise_conv_2d", "fully_connected", "mul", "sub")
 
 
 def run(graph: Graph) -> Graph:

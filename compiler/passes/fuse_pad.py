@@ -18,7 +18,9 @@ def run(graph: Graph) -> Graph:
         users = graph.users(node.outputs[0])
         sides = graph.tensors[node.inputs[1]].data
         alone = len(users) == 1 and node.outputs[0] not in graph.outputs
-        if not alone or sides is None or sides.shape != (4, 2) or sides[[0, 3]].any():
+        x, y = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
+        same = (x.dtype, x.scales, x.zero_points) == (y.dtype, y.scales, y.zero_points)
+        if not alone or not same or sides is None or sides.shape != (4, 2) or sides[[0, 3]].any():
             continue
         if _takes(graph, users[0]):
             options = {**users[0].options, "padding": (int(sides[1, 0]), int(sides[2, 0]))}

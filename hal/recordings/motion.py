@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hal.recordings.files import existing_file
-from hal.recordings.motion_csv import OR_KEEP, read_csv, read_header
+from hal.recordings.motion_csv import OR_KEEP, check_rate, read_csv, read_header
 from pipelines.core import Array, Signal
 from pipelines.errors import DataError
 
@@ -53,6 +53,7 @@ class _Csv:
     def __init__(self, path: Path, signal: Signal, keep_nan: bool) -> None:
         self._path, self._signal = path, signal
         self._layout = read_header(path, signal.channels, keep_nan)
+        check_rate(path, self._layout, signal.rate_hz or 0.0)
 
     def chunks(self, size: int) -> Generator[Array, None, None]:
         chunk, filled = np.empty((size, len(self._signal.channels)), np.float32), 0

@@ -13,11 +13,14 @@ import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from pipelines.errors import DataError
 
-TIME_COLUMNS = {"t": 1.0, "time": 1.0, "time_s": 1.0, "timestamp_s": 1.0, "time_ms": 1e-3, "timestamp_ms": 1e-3}
+TIME_COLUMNS = {"t": 1.0, "t_s": 1.0, "time": 1.0, "time_s": 1.0, "timestamp_s": 1.0,
+                "t_ms": 1e-3, "time_ms": 1e-3, "timestamp_ms": 1e-3}  # fmt: skip
+LOOKED_AT = 100  # samples at the beginning whose times are checked before the run
 RATE_TOLERANCE = 0.05
 OR_KEEP = "or keep it (the sensor's nan: keep) and put the step health first"
 
@@ -59,6 +62,25 @@ def read_header(path: Path, channels: tuple[str, ...], keep_nan: bool = False) -
     return layout
 
 
+def check_rate(path: Path, layout: Layout, rate_hz: float) -> None:
+    """Compare the times of the first samples with ``rate_hz``, where there are times, and enough of them.
+
+    Raises:
+        DataError: they are at another rate, or do not increase.
+    """
+    if not layout.time:
+        return
+    clock, (column, unit) = _Clock(path, rate_hz), layout.time
+    with closing(_lines(path)) as lines:
+        rows = (row for row in lines if row[0] >= layout.first_line and len(row[1]) == layout.width)
+        count = 0
+        for line, row in islice(rows, LOOKED_AT):
+            clock.check(line, _number(path, line, row, column, keep_nan=False) * unit)
+            count += 1
+    if count == LOOKED_AT:
+        clock.end("in its first samples")
+
+
 def read_csv(path: Path, layout: Layout, rate_hz: float | None) -> Iterator[list[float]]:
     """The samples, in the order of the channels.
 
@@ -91,13 +113,13 @@ class _Clock:
         self._first = t if self._count == 0 else self._first
         self._last, self._count = t, self._count + 1
 
-    def end(self) -> None:
+    def end(self, where: str = "on the whole") -> None:
         if self._count < 2:
             return
         rate = (self._count - 1) / (self._last - self._first)
         if abs(rate / self._rate - 1) > RATE_TOLERANCE:
             raise DataError(
-                f"{self._path}: its time column says {rate:.4g} Hz on the whole, expected {self._rate:g} Hz; "
+                f"{self._path}: its time column says {rate:.4g} Hz {where}, expected {self._rate:g} Hz; "
                 f"set rate_hz: {rate:.4g}, or fill in the samples that are missing"
             )
 
@@ -132,6 +154,10 @@ def _with_names(path: Path, line: int, names: list[str], channels: tuple[str, ..
         full, bare = channel.lower(), channel.lower().rpartition("_")[0]
         found = [index for index, name in enumerate(names) if name in (full, bare)]
         if len(found) != 1:
+            other = next((name for name in names if name.rpartition("_")[0] == bare), None)
+            if other:
+                raise DataError(f'{path}:{line}: got "{other}", expected "{channel}": the units differ; '
+                                "convert the data, or set channels for a model that takes it")  # fmt: skip
             raise DataError(
                 f'{path}:{line}: got the columns {", ".join(names)}, expected one called "{channel}" or "{bare}" '
                 f"for each of {', '.join(channels)}; rename them or set channels"

@@ -74,9 +74,8 @@ class Value:
         config = self._config
         value = config.scale * float(array_of(y, config.output).flat[self._index]) + config.offset
         if not math.isfinite(value):
-            raise ModelError(
-                f"the model's output gives {value}, expected a finite number; check its input and its weights"
-            )
+            raise ModelError(f"the model's output gives {value}, expected a finite number; "
+                             "check its input (the step health finds a sick sensor) and its weights")  # fmt: skip
         if frame.t - self._reported_t < self._quiet_s or abs(value - self._reported) < config.changed_by:
             return ()
         self._reported_t, self._reported = frame.t, value

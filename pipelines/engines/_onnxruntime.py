@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ _TOO_NEW = re.compile(r"(IR version: \d+)|(Opset \d+) is under development")
 
 
 def runtime() -> Any:
-    """The module onnxruntime. Raises MissingDependency."""
+    """The module onnxruntime, with its telemetry off. Raises MissingDependency."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would tell Microsoft of every session, unasked
     return require("onnxruntime", purpose="the engine onnx", install="pip install 'eiq-demo[onnx]'")
 
 

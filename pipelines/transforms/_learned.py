@@ -18,6 +18,7 @@ from pipelines.core import Array, Frame, Result, Signal
 from pipelines.errors import DataError, OutputError, SignalMismatch
 
 MOST_FEATURES = 1000
+MOST_BYTES = 100_000_000
 LEAST_FRAMES = 20
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -204,7 +205,12 @@ def _difference(kept: Kept, behind: tuple[str, ...], signal: Signal) -> tuple[st
 
 
 def _read(path: Path) -> Kept:
+    if not path.is_file():  # a device, such as /dev/zero, has no end
+        raise DataError(f"{path} is a device or pipe, expected what was learned; name a file")
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(f"{path} has {path.stat().st_size:,} bytes, more than anything learned here; "
+                            "name another file")  # fmt: skip
         return msgspec.json.decode(path.read_bytes(), type=Kept)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); change its permissions, or the key file") from error

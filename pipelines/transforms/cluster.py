@@ -85,11 +85,10 @@ class Cluster(Learner):
 
     def _best(self, standard: Array) -> tuple[Array, float]:
         """The states [frames] of the best number of them, and their silhouette."""
-        silhouette = _sklearn("metrics").silhouette_score
-        sample = min(MOST_COMPARED, len(standard))
         most = min(self._most, len(np.unique(standard, axis=0)), len(standard) - 1)
         found = [self._k_means(standard, count) for count in range(2, most + 1)]
-        scores = [silhouette(standard, states, sample_size=sample, random_state=self._seed) for states in found]
+        rows = np.random.default_rng(self._seed).permutation(len(standard))[:MOST_COMPARED]
+        scores = [_silhouette(standard[rows], states[rows]) for states in found]
         best = int(np.argmax(scores))
         return found[best], float(scores[best])
 
@@ -116,6 +115,13 @@ class Cluster(Learner):
         shares = np.exp((distances.min() - distances) / (2 * self._width))
         self._out[: len(shares)] = shares / shares.sum()
         return self._out
+
+
+def _silhouette(standard: Array, states: Array) -> float:
+    """-1 to 1; the least where the frames are all of one state, as a drawn part of them may be."""
+    if len(np.unique(states)) < 2:
+        return -1.0
+    return float(_sklearn("metrics").silhouette_score(standard, states))
 
 
 def state_names(count: int) -> tuple[str, ...]:

@@ -20,12 +20,16 @@ MODELS: dict[str, dict[str, bytes]] = {
         "float32": tiny_models.add_and_subtract(),
         "int8": tiny_models.add_and_subtract("int8", scale=0.5),
     },
+    "bundle": {
+        "float32": tiny_models.add_and_subtract(),
+        "int8": tiny_models.add_and_subtract("int8", scale=0.5),
+    },
     "onnx": {
         "float32": tiny_onnx.add_and_subtract(),
         "int8": tiny_onnx.quantised_add_and_subtract("int8", scale=0.5),
     },
 }
-NEEDS = {"onnx": "onnxruntime"}  # an engine's own package, where it is an extra
+NEEDS = {"bundle": "tflite", "onnx": "onnxruntime"}  # an engine's own package, where it is an extra
 A, B = np.array([[1, 2, 3, 4]], np.float32), np.array([[0.5, 0.5, -1, 30]], np.float32)
 
 

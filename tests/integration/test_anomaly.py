@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from apps.anomaly.data import load
-from apps.anomaly.score import alarms, of_autoencoder, reports, spot_aucs
+from apps.anomaly.score import alarms, of_autoencoder, reports_on, spot_aucs
 from apps.anomaly.streams import Join, warm
 from demos import in_process, says
 
@@ -106,7 +106,7 @@ def test_real_recordings_of_both_fans(shared_data: Path) -> None:
         named = {(one.state, one.index): one for one in recordings if one.fan == fan}
         for fault in ("clog", "friction", "off"):
             join = Join(named["on", 2], named[fault, 2], at_s=119.0, from_s=60.0)
-            found = reports("anomaly.yaml", join.samples)
+            found = reports_on("anomaly.yaml", join.samples)
             assert [label for _, label in found] == ["learning normal", "normal learned", "anomaly"]
             assert 119 < found[2][0] < 123
         quiet = alarms("anomaly.yaml", [warm(named["on", index]) for index in (1, 2, 3)], 60.0)

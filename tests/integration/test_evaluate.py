@@ -193,7 +193,7 @@ def test_a_step_that_learns_must_have_learned_before(tmp_path: Path) -> None:
     done = in_process("evaluate", *asked, cwd=tmp_path)
     assert done.returncode == 2
     says(
-        done.stderr, ["preprocess[1].gaussian would learn from the items and keep it in", "first (eiq-demo run CONFIG"]
+        done.stderr, ["preprocess[1].gaussian would learn from the items; give it a file", "first (eiq-demo run CONFIG"]
     )
     assert not (tmp_path / "normal.json").exists()
     assert in_process("run", "shake.yaml", "--input", "normal.npy", "--fast", cwd=tmp_path).returncode == 0
@@ -203,6 +203,9 @@ def test_a_step_that_learns_must_have_learned_before(tmp_path: Path) -> None:
     assert report["told"] == {"normal loaded": 20}
     again = in_process("evaluate", *asked, "--set", "preprocess.1.gaussian.relearn=true", cwd=tmp_path)
     assert again.returncode == 2
+    without = in_process("evaluate", *asked, "--set", "preprocess.1.gaussian={learn_s: 5}", cwd=tmp_path)
+    assert without.returncode == 2
+    says(without.stderr, ["would learn from the items"])
 
 
 def test_one_of_several_pipelines(colours: Path) -> None:
@@ -228,6 +231,13 @@ def test_positive_labels_of_classes(colours: Path) -> None:
     report = measured(colours, "--data", "data", "--positive", "red,green", "--negative", "blue", cwd=colours.parent)
     assert report["groups"]["auc"] == 1.0
     assert (report["groups"]["positives"], report["groups"]["negatives"]) == (7, 2)
+
+
+def test_positive_labels_of_classes_score_high_where_the_config_reports_a_low_one(colours: Path) -> None:
+    chain = colours.read_text().partition("postprocess:")[0]
+    colours.write_text(chain + "postprocess: [threshold: {of: blue, below: 0.5, label: other}]\nactions: [console]\n")
+    report = measured(colours, "--data", "data", "--positive", "red,green", "--negative", "blue", cwd=colours.parent)
+    assert report["groups"]["auc"] == 1.0
 
 
 def test_short_sound_of_speech_commands_is_filled_up(tmp_path: Path) -> None:
@@ -260,6 +270,19 @@ def test_pictures_that_do_not_open_are_counted_and_named(colours: Path) -> None:
         "blue/empty.png", "red/broken.png", "red/cut.png",
     ]  # fmt: skip
     says(done.stderr, ["could not be read: 3 of 12 items; they count nowhere", "red/broken.png: ", "is damaged"])
+
+
+def test_names_send_nothing_to_the_terminal(colours: Path) -> None:
+    data = colours.parent / "data"
+    (data / "red/x\x1b[2J\nfake.png").write_bytes(b"no picture")
+    done = in_process("evaluate", colours, "--data", "data", cwd=colours.parent)
+    assert done.returncode == 0
+    assert "  red/x?[2J?fake.png: " in done.stderr
+    (data / "r\x1b[2Jd").mkdir()
+    (data / "red/0.png").rename(data / "r\x1b[2Jd/0.png")
+    done = in_process("evaluate", colours, "--data", "data", cwd=colours.parent)
+    assert done.returncode == 1
+    says(done.stderr, ["has labels that the model has not: r?[2Jd;"])
 
 
 def test_items_shorter_than_a_window_are_counted_apart(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -104,6 +105,21 @@ def test_shards_that_kill_their_workers_end_it(data: tuple[Path, Path], monkeypa
         _kill_after(made, 100, monkeypatch)
         with pytest.raises(DeviceError, match="1 workers died over the same items; look into the workers' logs"):
             evaluate(*data, Asked(scheduler=made.scheduler_address))
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_half_way_is_told(data: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD", 30)
+    asked = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
+             "--no-dashboard"]  # fmt: skip
+    with subprocess.Popen(asked, stderr=subprocess.PIPE, text=True) as scheduler:
+        assert scheduler.stderr is not None
+        address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
+        ended = threading.Timer(1.0, scheduler.kill)  # there are no workers, so it is half way until then
+        ended.start()
+        with pytest.raises(DeviceError, match="the Dask scheduler is gone"):
+            evaluate(*data, Asked(scheduler=address))
+        ended.join()
 
 
 def _kill_after(made: Any, outcomes: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:

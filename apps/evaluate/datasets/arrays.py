@@ -6,7 +6,9 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
+from lzma import LZMAError
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -16,6 +18,10 @@ from pipelines.errors import DataError
 
 NAMES = ("images", "x")
 EXPECTED = "an NPZ with images (or x) and labels (or y)"
+UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, TokenError, LZMAError,
+              zipfile.BadZipFile, zlib.error)  # fmt: skip
+"""What numpy raises at an NPZ that is damaged, encrypted, or says of itself that it is larger than memory."""
+
 SIDE, PLANES = 32, 3
 RECORD = 1 + PLANES * SIDE * SIDE
 """Bytes of one picture of CIFAR-10's binary version: its label, then red, green and blue planes."""
@@ -53,19 +59,21 @@ def records(path: Path) -> Array:
     return np.memmap(path, np.uint8, "r").reshape(-1, RECORD)
 
 
-def npz(path: Path) -> dict[str, Array]:
-    """The arrays of an NPZ by name; pickled objects are refused. Raises DataError."""
-    existing_file(path, EXPECTED)
+def npz(path: Path, expected: str = EXPECTED) -> dict[str, Array]:
+    """The arrays of an NPZ by name; pickled objects are refused. Raises DataError, which says what was ``expected``."""
+    existing_file(path, expected)
     try:
         with path.open("rb") as file:  # numpy leaves a damaged one open
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} holds one array alone, expected {EXPECTED}; save it with numpy.savez")
+                raise DataError(f"{path} holds one array alone, expected {expected}; save it with numpy.savez")
             with archive:
                 return {name: np.asarray(archive[name]) for name in archive}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"{path} cannot be read as NPZ ({reason}), expected {EXPECTED}; save it again") from error
+        raise DataError(
+            f"{path} cannot be read as NPZ ({reason}), expected {expected}; save or fetch it again"
+        ) from error
 
 
 def one_of(arrays: Mapping[str, Array], names: tuple[str, ...], path: Path) -> Array:

@@ -14,7 +14,7 @@ from apps import checkpoint
 from apps.cli.train import TRAINERS, Trainers, train
 from apps.shipping import write_whole
 from apps.training import Options, Stopped, training_options
-from pipelines.errors import OutputError
+from pipelines.errors import DataError, OutputError
 
 
 def trained(name: str, folder: Path, *arguments: str | Path, does: Any = lambda told: None) -> Any:
@@ -113,6 +113,18 @@ def test_a_checkpoint_brings_everything_back(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path / "kept.npz", other) == 4
     for mine, yours in zip([*one.weights, *one.variables], [*other.weights, *other.variables], strict=True):
         assert (mine.value == yours.value).all()
+
+
+def test_a_checkpoint_of_another_model_and_a_damaged_one_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "kept.npz"
+    checkpoint.save(path, Network(1.5), 4)
+    whole = path.read_bytes()
+    np.savez(path, w0=np.zeros((2, 3)), epochs=np.array(1))
+    with pytest.raises(DataError, match=r"kept.npz is of another model .* expected a checkpoint of this training"):
+        checkpoint.load(path, Network(0.0))
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"kept.npz cannot be read as NPZ .* expected a checkpoint of this training"):
+        checkpoint.load(path, Network(0.0))
 
 
 def test_every_trainer_is_a_command() -> None:

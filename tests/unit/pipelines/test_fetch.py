@@ -196,6 +196,7 @@ def test_any_cuts_end_in_the_same_file(tmp_path: Path, store: Path, cuts: list[i
         (Page(status=302, location="ftp://127.0.0.1/a"), "it redirects to ftp://127.0.0.1/a, expected https://"),
         (Page(status=302, location="file:///etc/passwd"), "127.0.0.1: it answers 302 Found"),
         (Page(status=302, location="/a"), "127.0.0.1: it answers 302 Found"),
+        (Page(status=302, location="http://[::1"), "127.0.0.1: Invalid IPv6 URL"),
         (Page(DATA, cut=0), "127.0.0.1: it was cut off after 0 of 256,000 bytes"),
     ],
 )  # fmt: skip

@@ -103,8 +103,8 @@ def test_another_source_is_refused_even_where_the_features_look_alike(captured: 
 def test_what_is_learned_behind_is_told_in_words_without_what_is_free() -> None:
     found = steps("- window: {length_ms: 1000, hop_ms: 100}\n- band_power: {bands: 8}\n- smooth: {over: 3}")
     other = steps("- window: {length_ms: 1000, hop_ms: 500}\n- band_power: {bands: 8}\n- smooth: {over: 3}")
-    assert described(AUDIO, found) == described(AUDIO, other)
-    assert described(AUDIO, found) == (
+    assert described(AUDIO, found, {}) == described(AUDIO, other, {})
+    assert described(AUDIO, found, {}) == (
         "audio [any] float32 at 16000 Hz",
         'window {"length_ms":1000.0}',
         'band_power {"bands":8,"fmin_hz":0.0,"fmax_hz":null,"floor":1e-9}',

@@ -19,6 +19,7 @@ from pipelines.engine_stage import ResidualStage
 from pipelines.engines.tflite import Tflite
 from pipelines.errors import ConfigError, SignalMismatch
 from pipelines.graph import resolve
+from pipelines.run import run
 
 FEATURES = Signal((2, 3), "float32", None, "features", ("ax_g", "ay_g", "az_g"))
 
@@ -103,6 +104,28 @@ def resolved(folder: Path, residual: str, of: str = "of: 0", shape: tuple[int, .
 def test_in_a_demo(tmp_path: Path) -> None:
     assert [str(one) for one in resolved(tmp_path, "mean")][1] == "scores [1] float32 (residual)"
     assert [str(one) for one in resolved(tmp_path, "each")][1] == "features [100, 1] float32 (ax_g)"
+
+
+def test_what_was_learned_behind_a_model_is_not_for_another_one_of_its_name(tmp_path: Path) -> None:
+    learning = DEMO.replace("RESIDUAL", "each").replace("threshold: {above: 1, OF}", "LEARNS, threshold: {above: 3}")
+    learning = learning.replace("LEARNS", f"gaussian: {{learn_s: 0.1, file: {tmp_path / 'normal.json'}}}")
+    learning = learning.replace("500", "10").replace("same.tflite", "a/m.tflite")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/m.tflite").write_bytes(tiny_models.copy("int8", (1, 2), scale=0.01))
+    (tmp_path / "demo.yaml").write_text(learning)
+    for _ in range(2):  # the second time it is loaded
+        _played(tmp_path / "demo.yaml")
+    (tmp_path / "a/m.tflite").write_bytes(tiny_models.copy("int8", (1, 2), scale=0.02))
+    with pytest.raises(
+        ConfigError, match=r"normal.json was learned behind tflite m [0-9a-f]{12} each, expected tflite m"
+    ):
+        _played(tmp_path / "demo.yaml")
+
+
+def _played(config: Path) -> None:
+    with ExitStack() as stack:
+        target = Sim()
+        run(resolve(load_demo(str(config), target), target, stack), [])
 
 
 def test_labels_and_a_residual_do_not_go_together(tmp_path: Path) -> None:

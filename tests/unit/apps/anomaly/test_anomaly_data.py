@@ -52,7 +52,7 @@ def test_no_archive_and_a_damaged_one_are_refused(tmp_path: Path) -> None:
     whole = (archive(tmp_path, **{"fan-1-vd1-on": np.zeros((400, 3))}) / "fan_1_3.npz").read_bytes()
     for size in (0, 10, len(whole) // 2):
         (tmp_path / "fan_1_3.npz").write_bytes(whole[:size])
-        with pytest.raises(DataError, match="cannot be read"):
+        with pytest.raises(DataError, match="is empty|cannot be read"):
             load(tmp_path)
     (tmp_path / "fan_1_3.npz").write_bytes(whole[:200] + b"\xff" * 20 + whole[220:])
     with pytest.raises(DataError, match="cannot be read"):

@@ -56,6 +56,12 @@ def row(name: str) -> list[str]:
     return re.split(r"  +", line)
 
 
+def test_a_title_sends_nothing_to_the_terminal(tiny: Path) -> None:
+    told = MANIFEST.replace("title: A tiny one", 'title: "A \\e[2J\\nkws"')
+    (tiny / "manifest.yaml").write_text(told)
+    assert row("tiny")[-1] == "A ?[2J?kws"
+
+
 def url(folder: Path, address: str = "https://nowhere.invalid/tiny.tflite") -> None:
     """The file has an address, and is not here."""
     manifest = folder / "manifest.yaml"

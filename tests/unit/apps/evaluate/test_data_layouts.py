@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -182,6 +183,17 @@ def test_npz_that_are_none(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(DataError):
             items(path, labels=("cat", "dog"))
+    for header in ("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000,), }", "{'descr': (((( "):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+        with pytest.raises(DataError, match="cannot be read as NPZ"):
+            items(path, labels=("cat", "dog"))
+    encrypted = bytearray(whole)
+    encrypted[6] |= 1
+    encrypted[whole.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(encrypted)
+    with pytest.raises(DataError, match="cannot be read as NPZ .*encrypted"):
+        items(path, labels=("cat", "dog"))
     np.save(tmp_path / "b.npy", PICTURES)
     (tmp_path / "b.npy").rename(path)
     with pytest.raises(DataError, match="holds one array alone"):

@@ -76,3 +76,8 @@ def test_wilson_is_the_formula(right: int, of: int) -> None:
     low, high = wilson(right, of)
     assert low == pytest.approx((centre - half) / (1 + z * z / of), abs=1e-6)
     assert high == pytest.approx((centre + half) / (1 + z * z / of), abs=1e-6)
+
+
+def test_wilsons_interval_is_the_published_one() -> None:
+    # R. G. Newcombe, Two-sided confidence intervals for the single proportion, 1998, table I: 81 of 263
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)

@@ -139,3 +139,13 @@ def test_other_sensors_have_no_data_sets() -> None:
     spec = SensorSpec("radar", None, Node({}, Mark("t", 1, 1, Path.cwd())), "sensor.radar")
     with pytest.raises(CapabilityError, match="camera, microphone or motion sensor, got radar"):
         signal_of(spec)
+
+
+def test_an_item_is_one_file_and_no_folder_or_glob_of_them(tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    cv2.imwrite(str(tmp_path / "a1.png"), np.zeros((2, 2, 3), np.uint8))
+    for name, said in ((".", "is a folder, expected a recording"), ("a[1].png", "cannot open")):
+        with pytest.raises(DataError, match=said):
+            player("camera").sensor(Item(name, "red", tmp_path / name))
+    cv2.imwrite(str(tmp_path / "a[1].png"), np.full((2, 2, 3), 9, np.uint8))
+    assert samples(player("camera").sensor(Item("a[1].png", "red", tmp_path / "a[1].png"))).max() == 9

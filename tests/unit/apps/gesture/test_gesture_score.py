@@ -45,6 +45,12 @@ def test_hits_misses_wrong_ones_and_false_alarms() -> None:
     assert verdict["false_alarms_per_hour"] == 2
 
 
+def test_a_gesture_counts_once_and_does_not_make_up_for_one_that_was_missed() -> None:
+    whole = Stream(np.zeros((119 * 3600, 6)), (DONE[0], DONE[2]), 0)
+    verdict = stream.judge(whole, [(1.5, "revelio"), (2.5, "revelio")])
+    assert (verdict["right"], verdict["missed_share"], verdict["false_alarms_per_hour"]) == (1, 0.5, 1)
+
+
 def test_what_no_movement_is_found_in_is_wrong() -> None:
     known = recordings(1)
     told = summary(known, np.array([0, 1, NONE, -1, 0]), np.array([0, 1, 2, -1, 0]))

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from apps.label_image import head
-from apps.label_image.head import Head, fitted, wilson
+from apps.label_image.head import Head, fitted
 
 
 def clusters(classes: int, count: int, views: int = 2, apart: float = 3.0, seed: int = 1) -> tuple:
@@ -53,8 +53,3 @@ def test_one_picture_a_class_is_enough_to_learn_from() -> None:
 def test_scores_are_probabilities() -> None:
     made = Head(np.array([[500.0], [-500.0]], np.float32), np.zeros(2, np.float32), 1.0)
     np.testing.assert_allclose(made.scores(np.array([[3.0], [0.0]], np.float32)), [[1, 0], [0.5, 0.5]])
-
-
-def test_wilsons_interval_is_the_published_one() -> None:
-    # R. G. Newcombe, Two-sided confidence intervals for the single proportion, 1998, table I: 81 of 263
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)

@@ -22,6 +22,8 @@ def test_classes_are_folders_in_the_order_of_their_names(tmp_path: Path) -> None
     for number, name in enumerate(["dog/2.png", "dog/1.jpg", "cat/1.png", ".hidden/1.png"]):
         picture(tmp_path / name, number)
     (tmp_path / "dog" / "notes.txt").write_text("no picture")
+    (tmp_path / "dog" / "3.png").mkdir()
+    (tmp_path / "dog" / "4.png").symlink_to("nowhere")
     (tmp_path / "empty").mkdir()
     labels, photos = find(tmp_path)
     assert labels == ("cat", "dog")

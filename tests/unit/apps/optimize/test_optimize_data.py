@@ -82,3 +82,19 @@ def test_the_test_split_stays_out_of_the_making(tmp_path: Path) -> None:
     assert {item.path.stem for item in apart} == {"e"}
     assert {item.path.stem for item in others[0]} == set("abcde")
     assert {item.path.stem for item in others[1]} == set("xyz")
+
+
+def test_what_is_learned_from_is_not_scored_on(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    from apps.optimize.optimise import Asked, _items
+
+    config = colours(tmp_path)
+    for name in ("red", "green", "blue"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / f"pictures/{name}.png").rename(tmp_path / "data" / name / "a.png")
+    (tmp_path / "again").symlink_to(tmp_path / "data")
+    asked = Asked(model=tmp_path / "m.keras", config=str(config), data=tmp_path / "data", test=tmp_path / "again",
+                  layout=None, share=0.2, limit=None, prune=None, epochs=1, rate=0.1, out=tmp_path, work=tmp_path,
+                  seed=1, resume=False, command="")  # fmt: skip
+    with opened(Job(str(config))) as scorer, pytest.raises(DataError, match="3 recordings of --test are among those"):
+        _items(asked, scorer)

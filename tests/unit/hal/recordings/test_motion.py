@@ -178,3 +178,15 @@ def test_what_is_no_number_is_kept_where_that_is_asked_for(tmp_path: Path, endin
 def test_no_value_and_no_time_are_never_kept(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError):
         list(MotionFile(csv(tmp_path, text), rate_hz=100.0, channels=AXES, chunk_ms=20, keep_nan=True).read())
+
+
+def test_another_unit_is_told_as_that(tmp_path: Path) -> None:
+    path = csv(tmp_path, "ax_mg,ay,gz\n0,1,2\n")
+    with pytest.raises(DataError, match=r'got "ax_mg", expected "ax_g": the units differ; convert the data'):
+        motion(path)
+
+
+def test_another_rate_is_told_before_the_run(tmp_path: Path) -> None:
+    lines = "".join(f"{20 * i},1,2,3\n" for i in range(150))
+    with pytest.raises(DataError, match="says 50 Hz in its first samples, expected 100 Hz; set rate_hz: 50"):
+        motion(csv(tmp_path, "t_ms,ax,ay,gz\n" + lines))

@@ -91,6 +91,15 @@ def test_repeated_frames_make_no_states_of_their_own() -> None:
     assert results[1].value == 2
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_single_frame_may_be_missing_from_those_that_are_compared(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    monkeypatch.setattr("pipelines.transforms.cluster.MOST_COMPARED", 40)
+    features = states([0, 0, 0])
+    features[5] = 1e6  # K-means makes it a state of its own, of which 40 of 120 frames may know nothing
+    _, results = run(cluster(most=2, seed=seed, learn_s=29.75), frames(features))
+    assert results[1].label == "states learned"
+
+
 def test_the_seed_makes_it_reproducible(tmp_path: Path) -> None:
     first, second = (tmp_path / name for name in ("a.json", "b.json"))
     for path in (first, second):

@@ -1,0 +1,153 @@
+"""TensorFlow Lite models compiled to C: the desktop runs what the board runs."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.config.schema import EngineConfig
+from pipelines.core import Array, TensorSpec
+from pipelines.engines._quantise import Dequantiser, to_stored
+from pipelines.errors import MissingDependency, ModelError, OutputError, SignalMismatch
+from pipelines.resources import cache_folder
+
+if TYPE_CHECKING:
+    from compiler.emit import Bundle as Compiled
+    from compiler.graph import Tensor
+
+FLAGS = ("-std=c99", "-O2", "-shared", "-fPIC")
+ALIGN = 64
+
+
+class Bundle:
+    """A .tflite model through the model compiler (``eiq-demo compile``): the same C as on the board, built with ``cc``.
+
+    It gives the bits of TFLite's reference kernels, on every machine. What was built is kept in the cache folder under
+    a hash of the C and of the compiler's version, and loaded from there the next time.
+
+    Raises when built:
+        ModelError: no model that the compiler takes; names operator, tensor and index.
+        MissingDependency: no C compiler (``cc``), or the package with TFLite's schema is not installed.
+    """
+
+    class Config(EngineConfig, frozen=True, kw_only=True):
+        """Has no keys of its own."""
+
+    def __init__(self, config: Config, path: Path) -> None:
+        from compiler.emit import compile_graph
+        from compiler.reader import read_graph
+
+        bundle = compile_graph(read_graph(path))
+        self._library = ctypes.CDLL(str(_built(bundle)))
+        self._function = getattr(self._library, bundle.name)
+        graph, memory = bundle.graph, bundle.memory
+        self.inputs = tuple(_spec(tensor, path) for tensor in graph.tensors_of(graph.inputs))
+        self.outputs = tuple(_spec(tensor, path) for tensor in graph.tensors_of(graph.outputs))
+        self.description = (
+            f"compiled to C by eiq-demo, {_compiler()}, {memory.plan.size + memory.mutable:,} bytes of RAM"
+        )
+        constants = (ctypes.c_uint8 * max(1, len(memory.constants))).in_dll(self._library, f"{bundle.name}_constants")
+        self._mutable, self._activations = _aligned(memory.mutable), _aligned(memory.plan.size)
+        self._arguments = (
+            ctypes.byref(constants),
+            *(ctypes.c_void_p(a.ctypes.data) for a in (self._mutable, self._activations)),
+        )
+        self._feeds = [
+            (self._view(spec, memory.places[index]), spec, to_stored(spec))
+            for index, spec in zip(graph.inputs, self.inputs, strict=True)
+        ]
+        self._reads = [
+            (self._view(spec, memory.places[index]), Dequantiser(spec))
+            for index, spec in zip(graph.outputs, self.outputs, strict=True)
+        ]
+
+    def _view(self, spec: TensorSpec, place: int) -> Array:
+        size = int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
+        view: Array = self._mutable[place : place + size].view(spec.dtype).reshape(spec.shape)
+        return view
+
+    def infer(self, *x: Array) -> tuple[Array, ...]:
+        """One array per input, in its shape, to one float32 array per output, valid until the next call.
+
+        Raises:
+            SignalMismatch: the number or shape of the arrays is not the model's.
+            DataError: a NaN for a quantised input.
+            ModelError: the compiled function failed.
+        """
+        if len(x) != len(self._feeds):
+            raise SignalMismatch(f"{len(x)} arrays", f"{len(self._feeds)}, one per input of the model")
+        for array, (view, spec, stored) in zip(x, self._feeds, strict=True):
+            if array.shape != spec.shape:
+                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
+            np.copyto(view, stored(array))
+        code = self._function(*self._arguments)
+        if code:
+            raise ModelError(f"the compiled model returned {code}, expected 0; compile it again")
+        return tuple([real(view) for view, real in self._reads])
+
+    def reset(self) -> None:
+        """Nothing to forget: compiled models have no state."""
+
+    def close(self) -> None:
+        """Let go of the buffers. May be called twice; ``infer`` may not be called after it."""
+        self._feeds, self._reads = [], []
+
+
+def _spec(tensor: Tensor, path: Path) -> TensorSpec:
+    if len(tensor.scales) > 1:
+        raise ModelError(f"{path}: {tensor} has {len(tensor.scales)} scales, expected one")
+    scale, zero_point = (tensor.scale, tensor.zero_point) if tensor.scales else (0.0, 0)
+    return TensorSpec(tensor.name, tensor.shape, tensor.dtype, scale, zero_point)
+
+
+def _aligned(size: int) -> Array:
+    """Zeros that begin at a multiple of ALIGN, as the bundle's header asks for."""
+    whole = np.zeros(size + ALIGN, np.uint8)
+    start = -whole.ctypes.data % ALIGN
+    return whole[start : start + max(size, 1)]
+
+
+def _compiler() -> str:
+    """``cc``'s version, in its own words. Raises MissingDependency."""
+    cc = shutil.which("cc")
+    if cc is None:
+        raise MissingDependency("the engine bundle needs a C compiler (cc), and there is none; "
+                                "sudo apt-get install gcc, or take the engine tflite")  # fmt: skip
+    done = subprocess.run([cc, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.partition("\n")[0] or cc
+
+
+def _built(bundle: Compiled) -> Path:
+    """The shared library, from the cache where it is there. Raises ModelError, MissingDependency, OutputError."""
+    text = "\0".join((bundle.c, bundle.h, _compiler(), *FLAGS))
+    library = cache_folder("bundles") / f"{bundle.name}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.so"
+    if not library.exists():
+        _build(bundle, library)
+    return library
+
+
+def _build(bundle: Compiled, library: Path) -> None:
+    try:
+        library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            source, part = Path(folder) / f"{bundle.name}.c", Path(folder) / library.name
+            source.write_text(bundle.c, encoding="utf-8")
+            source.with_suffix(".h").write_text(bundle.h, encoding="utf-8")
+            command = ["cc", *FLAGS, "-o", str(part), str(source)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                first = done.stderr.strip().partition("\n")[0]
+                raise ModelError(
+                    f"cc cannot build the compiled model ({first}); this is a fault of eiq-demo's compiler"
+                )
+            part.replace(library)  # two that build at once each bring a whole one
+    except OSError as error:
+        raise OutputError(f"cannot keep the compiled model in {library.parent} ({error.strerror}); make room there, or "
+                          "name another folder with XDG_CACHE_HOME") from error  # fmt: skip
