@@ -43,7 +43,7 @@ format: .venv/.test
 	touch $@
 
 .venv/.test: .venv/.demo
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,onnx,classical,compile,tflm,plot,scale,test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,onnx,classical,compile,tflm,vela,plot,scale,test]'
 	touch $@
 
 .venv-bsp/.done: pyproject.toml
