@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-bsp test-train lint types pytest bench format clean
+.PHONY: demo test test-slow test-bsp test-train lint types pytest bench format clean
 
 demo: .venv/.demo
 	$(BIN)/eiq-demo run kws.yaml
@@ -17,7 +17,11 @@ types: .venv/.test
 	$(BIN)/mypy
 
 pytest: .venv/.test
-	$(BIN)/pytest --benchmark-skip
+	$(BIN)/pytest --benchmark-skip -m 'not slow and not training'
+
+# What takes more than a few seconds each.
+test-slow: .venv/.test
+	$(BIN)/pytest --benchmark-skip -m 'slow and not training'
 
 # As on a board with its own BSP: Debian's OpenCV, numpy 1, tflite-runtime. Needs Debian's python3-venv and python3-opencv.
 test-bsp: .venv-bsp/.done

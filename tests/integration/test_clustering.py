@@ -157,6 +157,7 @@ def test_clustering_finds_and_names_the_states_of_the_fan(tmp_path: Path) -> Non
     assert [state_at(t) for t in (74, 89, 104, 119)] == ["state A", "state B", "state C", "state D"]
 
 
+@pytest.mark.slow
 def test_the_score_on_real_fans(shared_data: Path) -> None:
     pytest.importorskip("sklearn")
     from apps.anomaly.data import load

@@ -112,6 +112,7 @@ def test_generated_graphs_are_clean_under_the_sanitizers(compiler: str, cases: l
             sanitized(bundles, Path(folder), compiler)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_ours_are_clean(compiler: str, tmp_path: Path) -> None:
     bundles = [compile_graph(read_graph(MODELS / name / "model.tflite").but(name=name)) for name in ("kws", "cifar10")]

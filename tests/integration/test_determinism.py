@@ -98,6 +98,7 @@ def test_bundled_demos_too(name: str, results: int, tmp_path: Path) -> None:
     assert written(copy, tmp_path / "two", "--fast", PYTHONHASHSEED="7") == first
 
 
+@pytest.mark.slow
 def test_the_bundled_recording_at_its_own_pace_too(tmp_path: Path) -> None:
     copy = shipped("kws", tmp_path)
     first = written(copy, tmp_path / "fast", "--fast", "--seconds", "3", PYTHONHASHSEED="0")
