@@ -138,11 +138,8 @@ def _for_ethos_u(model: Model, out: Path, accelerator: str, as_json: bool) -> No
 
 
 def _write(path: Path, text: str) -> None:
-    from pipelines.errors import OutputError
+    from apps.shipping import make_folder, write_whole
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path} ({error.strerror}); make room or change --out") from error
+    make_folder(path.parent)
+    write_whole(path, text.encode())
     click.echo(f"wrote {path}", err=True)
