@@ -10,7 +10,7 @@ Sensor     Transform      Engine     Transform,      Action        (and Observer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -160,16 +160,20 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """A stage's own time for one frame, in s, measured here.
+    """A stage's own time for one frame, in s.
 
     Stage ``age``: how old a live frame was when it was taken up. Stage ``total``: all stages and actions of a sensor's
-    frame that reached the engine.
+    frame that reached the engine. Stage ``board.device``: a part of the stage ``board``.
+
+    Args:
+        measured: by whose clock, where it is not this machine's: such as "on the board, in core cycles".
     """
 
     stage: str
     seconds: float
     seq: int
     pipeline: str = ""
+    measured: str = "here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,22 @@ class SensorBack:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkLost:
+    """The link to a board was lost, or the board was reset; told once, and tried again."""
+
+    reason: str
+    pipeline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkBack:
+    """The board answers again after so many seconds, and what was asked of it is asked again."""
+
+    after_s: float
+    pipeline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A pipeline's last event. reason: end of input | limit | stopped | failed."""
 
@@ -207,7 +227,7 @@ class Ended:
     pipeline: str = ""
 
 
-Event = Result | Preview | StageTime | Dropped | SensorLost | SensorBack | Ended
+Event = Result | Preview | StageTime | Dropped | SensorLost | SensorBack | LinkLost | LinkBack | Ended
 
 
 # ---- what the parts promise --------------------------------------------------------------------------------------
@@ -290,6 +310,24 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class AheadEngine(Engine, Protocol):
+    """An Engine that can take the next input while it computes; at most one input more than outputs is out."""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it should: not where a result would wait for the next frame to come."""
+        ...
+
+    def submit(self, *x: Array) -> None:
+        """Begin what ``infer`` does."""
+        ...
+
+    def collect(self) -> tuple[Array, ...]:
+        """The outputs of the earliest input that is out, until the next ``collect``."""
+        ...
+
+
+@runtime_checkable
 class Decoder(Protocol):
     """From an engine's output to results. Built as ``Class(config)``.
 
@@ -330,6 +368,43 @@ class Observer(Protocol):
     def on(self, event: Event) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One link of a resolved chain.
+
+    Args:
+        name: the step's, numbered where it comes twice.
+        kind: transforms | engines | decoders.
+        process: frames in, frames or results out.
+        output: what leaves it; behind a decoder the captured signal, which a cascade's next step looks into.
+        part: the transform, engine or decoder itself.
+        config: the step's.
+        renew: makes a transform or decoder anew, as if nothing had passed it; None for an engine, and for what keeps
+            nothing from frame to frame (a table).
+        finish: hands on, at the end of the input, what ``process`` still holds; None where it holds nothing.
+        times: the parts of the last call's time, by name, in s, and by whose clock.
+    """
+
+    name: str
+    kind: str
+    process: Callable[[Frame], Iterable[Frame | Result]]
+    output: Signal
+    part: Any
+    config: Any = None
+    renew: Callable[[], Stage] | None = None
+    finish: Callable[[], Iterable[Frame]] | None = None
+    times: Callable[[], Iterable[PartTime]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartTime:
+    """A part of a stage's time: its name, seconds, and by whose clock."""
+
+    name: str
+    seconds: float
+    measured: str = "here"
+
+
 class Light(Protocol):
     """An LED of a target."""
 
@@ -342,7 +417,12 @@ class Light(Protocol):
 
 
 class Target(Protocol):
-    """A factory of capabilities. What it cannot do raises CapabilityError and names the targets that can."""
+    """A factory of capabilities. What it cannot do raises CapabilityError and names the targets that can.
+
+    One that can take over the first steps of a chain (features on the board) has ``offload(sensor, stages)``, which
+    returns the sensor and stages to run in their place. One whose link may be lost tells LinkLost and LinkBack to who
+    called its ``watch(observer)``.
+    """
 
     name: str
 
@@ -352,10 +432,18 @@ class Target(Protocol):
 
     def sensor(self, capability: str, config: Any) -> Sensor: ...
 
+    def engine_config(self, name: str) -> type[Any]:
+        """The config class of the engine of that name on this target."""
+        ...
+
     def engine(self, name: str, config: Any, path: Path) -> Engine:
         """The engine of that name (``tflite``), with the model file at ``path``."""
         ...
 
     def led(self, name: str) -> Light: ...
+
+    def start(self) -> None:
+        """A run begins: what was asked for is opened. Raises DeviceError. (``check`` asks, and starts nothing.)"""
+        ...
 
     def close(self) -> None: ...

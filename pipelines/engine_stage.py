@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipelines.core import Engine, Frame, Signal, TensorSpec, shape_text
+from pipelines.core import AheadEngine, Array, Engine, Frame, Signal, TensorSpec, shape_text
 from pipelines.errors import SignalMismatch
 
 
@@ -39,6 +39,8 @@ class EngineStage:
             _check_shape(part, spec, model)
         _check_labels(labels, engine.outputs[0], model)
         self._infer = engine.infer
+        self._ahead = engine if isinstance(engine, AheadEngine) and engine.ahead else None
+        self._waiting: Frame | None = None  # whose scores are not there yet
         self._shapes = tuple(spec.shape for spec in engine.inputs)
         self._out_shapes = tuple(spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape for spec in engine.outputs)
         outputs = tuple(
@@ -48,12 +50,25 @@ class EngineStage:
         self.output = outputs[0] if len(outputs) == 1 else Signal((), "", None, "bundle", labels, outputs)
 
     def process(self, frame: Frame) -> Iterable[Frame]:
-        """One frame of scores (a bundle where the model has several outputs) for one frame."""
+        """One frame of scores (a bundle where the model has several outputs) for one frame.
+
+        With an engine that can take the next input while it computes, those of the frame before.
+        """
         data = frame.data
-        if isinstance(data, tuple):
-            y = self._infer(*(x.reshape(shape) for x, shape in zip(data, self._shapes, strict=True)))
-        else:
-            y = self._infer(data.reshape(self._shapes[0]))
+        parts = data if isinstance(data, tuple) else (data,)
+        x = [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+        if self._ahead is None:
+            return self._scores(frame, self._infer(*x))
+        self._ahead.submit(*x)
+        earlier, self._waiting = self._waiting, frame
+        return self._scores(earlier, self._ahead.collect()) if earlier else ()
+
+    def finish(self) -> Iterable[Frame]:
+        """The scores that are still out."""
+        last, self._waiting = self._waiting, None
+        return self._scores(last, self._ahead.collect()) if self._ahead and last else ()
+
+    def _scores(self, frame: Frame, y: tuple[Array, ...]) -> Iterable[Frame]:
         if len(y) == 1:
             return (frame.with_data(y[0].reshape(self._out_shapes[0])),)
         return (frame.with_data(tuple(a.reshape(shape) for a, shape in zip(y, self._out_shapes, strict=True))),)
@@ -73,6 +88,7 @@ class ResidualStage(EngineStage):
     def __init__(self, engine: Engine, model: str, signal: Signal, what: Literal["mean", "each"]) -> None:
         super().__init__(engine, model, signal, ())
         _check_autoencoder(engine, signal, model)
+        self._ahead = None  # the error needs the input beside the output
         self._errors = np.empty(self._shapes[0], np.float32)
         self._mean = np.empty(1, np.float32) if what == "mean" else None
         self._each = self._errors.reshape([size or 0 for size in signal.shape])

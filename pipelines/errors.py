@@ -124,3 +124,11 @@ class DeviceTimeout(DeviceError):
 
 class DeviceCorrupt(DeviceError):
     """A device's answer arrived damaged."""
+
+
+class DeviceReset(DeviceError):
+    """A device began anew in the middle of what was asked of it."""
+
+
+class DeviceMismatch(DeviceError):
+    """A device speaks another version, or holds another model than expected."""

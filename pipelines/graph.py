@@ -11,35 +11,13 @@ from typing import Any
 from pipelines import registry
 from pipelines.config.demo import Demo, PipelineSpec, SensorSpec
 from pipelines.config.schema import Step
-from pipelines.core import Action, Decoder, Engine, Frame, Result, Sensor, Signal, Target, Transform
+from pipelines.core import Action, Decoder, Engine, PartTime, Sensor, Signal, Stage, Target, Transform
 from pipelines.engine_stage import EngineStage, ResidualStage
 from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem
 from pipelines.fuse import fuse
 from pipelines.models import Model, open_model, read_labels
 from pipelines.recipe import compare_recipe, described
 from pipelines.shared_engine import SharedEngine
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One link of the chain.
-
-    Args:
-        name: the step's, numbered where it comes twice.
-        kind: transforms | engines | decoders.
-        process: frames in, frames or results out.
-        output: what leaves it; behind a decoder the captured signal, which a cascade's next step looks into.
-        part: the transform, engine or decoder itself.
-        renew: makes a transform or decoder anew, as if nothing had passed it; None for an engine, and for what keeps
-            nothing from frame to frame (a table).
-    """
-
-    name: str
-    kind: str
-    process: Callable[[Frame], Iterable[Frame | Result]]
-    output: Signal
-    part: Any
-    renew: Callable[[], Stage] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +72,8 @@ class _Builder:
             sensor = self.target.sensor(spec.sensor.capability, spec.sensor.config)
             self.stack.callback(sensor.close)
             stages = self._stages(spec, sensor.output)
+            if len(self.problems) == before:
+                sensor, stages = self._offloaded(sensor, stages)
         if len(self.problems) > before:
             return None
         for step, (_, action) in zip(spec.actions, actions, strict=True):
@@ -103,6 +83,16 @@ class _Builder:
         if len(self.problems) > before:
             return None
         return Graph(spec.name, sensor, spec.sensor.capability, tuple(stages), tuple(actions), tuple(self.engines))
+
+    def _offloaded(self, sensor: Sensor, stages: list[Stage]) -> tuple[Sensor, list[Stage]]:
+        """What runs in place of the chain where the target takes over its first steps."""
+        offload = getattr(self.target, "offload", None)
+        if offload is None:
+            return sensor, stages
+        taken: tuple[Sensor, list[Stage]] = offload(sensor, stages)
+        if taken[0] is not sensor:
+            self.stack.callback(taken[0].close)
+        return taken
 
     def _action(self, step: Step) -> Action:
         action: Action = registry.load("actions", step.name)(step.config, self.target)
@@ -145,10 +135,10 @@ class _Builder:
             transform: Transform = part
             if hasattr(part, "follows"):
                 part.follows(described(captured, since, self.models))
-            return Stage(step.name, step.kind, transform.process, transform.resolve(signal), part)
+            return Stage(step.name, step.kind, transform.process, transform.resolve(signal), part, step.config)
         decoder: Decoder = part
         decoder.resolve(signal)
-        return Stage(step.name, step.kind, lambda frame: decoder.decode(frame.data, frame), captured, part)
+        return Stage(step.name, step.kind, lambda frame: decoder.decode(frame.data, frame), captured, part, step.config)
 
     def _engine(self, step: Step, signal: Signal, captured: Signal, since: list[Step]) -> Stage:
         folder = (step.node.entries or {})["model"].node.mark.folder
@@ -164,7 +154,9 @@ class _Builder:
         )
         self.engines.append((model, engine))
         self.models[step.path] = model
-        return Stage(step.name, step.kind, stage.process, stage.output, engine)
+        name: str = getattr(engine, "title", step.name)
+        times: Callable[[], Iterable[PartTime]] | None = getattr(engine, "times", None)
+        return Stage(name, step.kind, stage.process, stage.output, engine, step.config, None, stage.finish, times)
 
     def _open_engine(self, step: Step, model: Model) -> Engine:
         def build() -> Engine:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.graph import Graph, Stage
+from pipelines.core import Stage
+from pipelines.graph import Graph
 
 
 def renewed(graph: Graph) -> tuple[Stage, ...]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from pipelines.core import Action, Dropped, Ended, Event, Frame, Observer, Preview, Result, StageTime
+from pipelines.core import Action, Dropped, Ended, Event, Frame, Observer, Preview, Result, Stage, StageTime
 from pipelines.feed import frames
-from pipelines.graph import Graph, Stage
+from pipelines.graph import Graph
 from pipelines.worker import Worker
 
 Emit = Callable[[Event], None]
@@ -130,6 +130,13 @@ class Pipeline:
         return worker.handle
 
     def _loop(self) -> str:
+        ended = self._feed()
+        for index, stage in enumerate(self.stages):
+            for frame in stage.finish() if stage.finish else ():
+                self._hand_on(index, stage, frame, frame)
+        return ended
+
+    def _feed(self) -> str:
         live, seconds = self.graph.sensor.live, self.limits.seconds
         for frame in frames(self.graph.sensor, self.emit, self.stop):
             if seconds is not None and frame.t > seconds:
@@ -166,6 +173,8 @@ class Pipeline:
         own_s += time.perf_counter() - start
         self.held_back = self.held_back or (self.holds_back[index] and not handed_on)
         self.emit(StageTime(stage.name, own_s, frame.seq))
+        for part in stage.times() if stage.times else ():
+            self.emit(StageTime(f"{stage.name}.{part.name}", part.seconds, frame.seq, measured=part.measured))
 
     def _hand_on(self, index: int, stage: Stage, frame: Frame, out: Frame | Result) -> None:
         if isinstance(out, Frame):

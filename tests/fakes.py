@@ -12,9 +12,9 @@ import numpy as np
 
 from pipelines import registry
 from pipelines.config.schema import Config, PositiveFloat
-from pipelines.core import Engine, Event, Frame, Light, Result, Sensor, Signal, TensorSpec
+from pipelines.core import Engine, Event, Frame, Light, Result, Sensor, Signal, Stage, TensorSpec
 from pipelines.errors import CapabilityError, EiqError
-from pipelines.graph import Graph, Stage
+from pipelines.graph import Graph
 
 IMAGE = Signal((4, 4, 3), "uint8", None, "image", ("r", "g", "b"))
 AUDIO = Signal((None,), "float32", 1000.0, "audio")
@@ -132,11 +132,17 @@ class FakeTarget:
         self.configs.append(config)
         return FakeSensor(self.frames, self.signal)
 
+    def engine_config(self, name: str) -> type[Any]:
+        config: type[Any] = registry.load("engines", name).Config
+        return config
+
     def engine(self, name: str, config: Any, path: Path) -> Engine:
         engine: Engine = registry.load("engines", name)(config, path)
         return engine
 
     def led(self, name: str) -> Light:
         raise CapabilityError("no led here")
+
+    def start(self) -> None: ...
 
     def close(self) -> None: ...

@@ -62,12 +62,12 @@ def opened(config: str, target: str, changes: Overrides) -> Iterator[tuple[Demo,
         ConfigError: with every problem of the file.
         CapabilityError: there is no such target.
     """
-    from pipelines import registry
+    from hal.targets import open_target
     from pipelines.config.demo import load_demo
     from pipelines.graph import resolve
 
     with ExitStack() as stack:
-        built: Target = registry.load("targets", target)()
+        built = open_target(target)
         stack.callback(built.close)
         demo = load_demo(config, built, changes)
         yield demo, resolve(demo, built, stack), built

@@ -15,11 +15,12 @@ import numpy as np
 from apps.evaluate.datasets.items import Item
 from apps.evaluate.playing import Blank, Player, signal_of
 from apps.evaluate.report import Used
+from hal.targets import open_target
 from pipelines import registry
 from pipelines.config.demo import Demo, Overrides, PipelineSpec, load_demo
-from pipelines.core import Array, Engine, Frame, Result, Sensor, Signal, Target
+from pipelines.core import Array, Engine, Frame, Result, Sensor, Signal, Stage, Target
 from pipelines.errors import CapabilityError, ConfigError, DataError, Problem
-from pipelines.graph import Graph, Stage, resolve
+from pipelines.graph import Graph, resolve
 from pipelines.models import sha256
 from pipelines.renew import renewed
 from pipelines.run import run
@@ -193,7 +194,7 @@ def opened(job: Job) -> Iterator[Scorer]:
         EiqError: there is no such target, or its sensors play no recordings.
     """
     with ExitStack() as stack:
-        target: Target = registry.load("targets", job.target)()
+        target = open_target(job.target)
         stack.callback(target.close)
         demo = load_demo(job.config, target, job.overrides)
         spec = _pipeline(demo, job.pipeline)
@@ -201,6 +202,7 @@ def opened(job: Job) -> Iterator[Scorer]:
         signal = signal_of(spec.sensor)
         chain = replace(demo, pipelines=(replace(spec, name="", actions=()),))
         (graph,) = resolve(chain, _Silent(target, signal), stack)
+        target.start()
         yield Scorer(demo, spec, graph, target, per_frame=job.per_frame)
 
 
@@ -236,6 +238,12 @@ class _Silent:
 
     def config_of(self, capability: str) -> type[Any]:
         return self._target.config_of(capability)
+
+    def engine_config(self, name: str) -> type[Any]:
+        return self._target.engine_config(name)
+
+    def start(self) -> None:
+        self._target.start()
 
     def sensor(self, capability: str, config: Any) -> Sensor:
         return Blank(self._signal)

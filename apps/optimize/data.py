@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from apps.evaluate.datasets.items import Item
 from apps.evaluate.score import Scorer
 from apps.progress import track
-from pipelines.core import Frame
+from pipelines.core import Frame, Stage
 from pipelines.errors import CapabilityError, DataError
-from pipelines.graph import Stage
 from pipelines.renew import renewed
 
 

@@ -50,12 +50,19 @@ class Sim:
             return sensor
         return _SENSORS[capability](config)
 
+    def engine_config(self, name: str) -> type[Any]:
+        config: type[Any] = registry.load("engines", name).Config
+        return config
+
     def engine(self, name: str, config: Any, path: Path) -> Engine:
         engine: Engine = registry.load("engines", name)(config, path)
         return engine
 
     def led(self, name: str) -> SimLed:
         return self.leds.setdefault(name, SimLed(name))
+
+    def start(self) -> None:
+        """Nothing to do: a recording needs no preparation, and a live sensor opens with its first frame."""
 
     def close(self) -> None:
         """Nothing to do: sensors and engines are closed by who asked for them, and the lights stay readable."""

@@ -307,14 +307,14 @@ class _Reader:
         type_ = options.pop("type", None)
         try:
             name = self.engine or (str(type_.node.plain()) if type_ else self._engine_of_model(options, node))
-            cls = registry.load("engines", name)
+            config_class = self.target.engine_config(name)
         except ConfigError as error:
             self.problems.extend(error.problems)
             return None
         except EiqError as error:
             self._problem(type_.mark if type_ else node.mark, f"{path}.type" if type_ else path, str(error))
             return None
-        config = convert(Node(options, node.mark), cls.Config, path, self.problems)
+        config = convert(Node(options, node.mark), config_class, path, self.problems)
         return None if config is None else Step("engines", name, config, node, path)
 
     @staticmethod

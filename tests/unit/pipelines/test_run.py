@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from fakes import AUDIO, IMAGE, FakeEngine, FakeSensor, ListAction, Recorder, graph, picture
-from pipelines.core import Dropped, Ended, Frame, Preview, Result, Signal, StageTime
+from pipelines.core import Dropped, Ended, Frame, Preview, Result, Signal, Stage, StageTime
 from pipelines.engine_stage import EngineStage
 from pipelines.errors import DataError, OutputError
-from pipelines.graph import Stage
 from pipelines.run import Limits, run
 from pipelines.transforms.window import Window
 

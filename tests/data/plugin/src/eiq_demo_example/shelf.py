@@ -45,6 +45,11 @@ class Shelf:
         """Black pictures."""
         return Black()
 
+    def engine_config(self, name: str) -> type[Any]:
+        """As the engine's class says."""
+        config: type[Any] = registry.load("engines", name).Config
+        return config
+
     def engine(self, name: str, config: Any, path: Path) -> Engine:
         """Every engine of this machine."""
         engine: Engine = registry.load("engines", name)(config, path)
@@ -53,6 +58,9 @@ class Shelf:
     def led(self, name: str) -> Light:
         """It has none."""
         raise CapabilityError("the target shelf has no led; a target that has: sim")
+
+    def start(self) -> None:
+        """Nothing needs preparing."""
 
     def close(self) -> None:
         """Nothing is open."""
