@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pipelines.core import Array, Frame, Signal, TensorSpec, Transform
-from pipelines.engines._quantise import Quantiser
 from pipelines.optional import require
+from pipelines.quantise import Quantiser
 
 
 def fuse(step: Any, config: Any, signal: Signal, inputs: tuple[TensorSpec, ...]) -> Table | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from pipelines.core import Dropped, Ended, Event, Result, SensorLost, StageTime
+from pipelines.core import Dropped, Ended, Event, LinkLost, Result, SensorLost, StageTime
 
 _PER_DECADE = 400  # buckets are 0.6 % wide: a percentile is right within 0.3 %
 _FLOOR_S = 1e-8
@@ -50,6 +50,8 @@ class Stats:
     order: tuple[str, ...] = ()
     stages: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     first: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    measured: dict[tuple[str, str], str] = field(default_factory=dict)
+    links_lost: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     lost: int = 0
     results: int = 0
@@ -65,6 +67,8 @@ class Stats:
             self.dropped[event.where] = self.dropped.get(event.where, 0) + event.count
         elif type(event) is SensorLost:
             self.lost += 1
+        elif type(event) is LinkLost:
+            self.links_lost += 1
         elif type(event) is Ended:
             self.ended.append(event)
 
@@ -74,6 +78,7 @@ class Stats:
         if len(first) < self.warm_up:
             first.append(event.seconds)
             self.stages.setdefault(key, Histogram())
+            self.measured[key] = event.measured
         else:
             self.stages[key].add(event.seconds)
 
@@ -84,6 +89,8 @@ class Stats:
             histogram = self.stages[pipeline, stage]
             row: dict[str, object] = {"pipeline": pipeline} if pipeline else {}
             row |= {"stage": stage, "frames": histogram.count}
+            if self.measured[pipeline, stage] != "here":
+                row["measured"] = self.measured[pipeline, stage]
             row |= {f"p{p}_ms": _ms(histogram.percentile(p)) for p in (50, 95, 99)}
             row |= {"max_ms": _ms(histogram.largest), "warm_up_ms": _ms(max(self.first[pipeline, stage]))}
             rows.append(row)
@@ -91,7 +98,8 @@ class Stats:
 
     def _place(self, key: tuple[str, str]) -> tuple[str, int]:
         pipeline, stage = key
-        return pipeline, self.order.index(stage) if stage in self.order else len(self.order)
+        whole = stage.partition(".")[0]  # a part of a stage follows it
+        return pipeline, self.order.index(whole) if whole in self.order else len(self.order)
 
 
 def _ms(seconds: float) -> float | None:

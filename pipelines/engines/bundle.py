@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.config.schema import EngineConfig
-from pipelines.core import Array, TensorSpec
-from pipelines.engines._quantise import Dequantiser, to_stored
-from pipelines.errors import MissingDependency, ModelError, OutputError, SignalMismatch
+from pipelines.core import Array
+from pipelines.errors import MissingDependency, ModelError, OutputError
 from pipelines.resources import cache_folder
+from pipelines.tensors import Feeds, Reads, spec_of
 
 if TYPE_CHECKING:
     from compiler.emit import Bundle as Compiled
-    from compiler.graph import Tensor
 
 FLAGS = ("-std=c99", "-O2", "-shared", "-fPIC")
 ALIGN = 64
@@ -48,30 +47,18 @@ class Bundle:
         self._library = ctypes.CDLL(str(_built(bundle)))
         self._function = getattr(self._library, bundle.name)
         graph, memory = bundle.graph, bundle.memory
-        self.inputs = tuple(_spec(tensor, path) for tensor in graph.tensors_of(graph.inputs))
-        self.outputs = tuple(_spec(tensor, path) for tensor in graph.tensors_of(graph.outputs))
-        self.description = (
-            f"compiled to C by eiq-demo, {_compiler()}, {memory.plan.size + memory.mutable:,} bytes of RAM"
-        )
+        self.inputs = tuple(spec_of(tensor, path) for tensor in graph.tensors_of(graph.inputs))
+        self.outputs = tuple(spec_of(tensor, path) for tensor in graph.tensors_of(graph.outputs))
+        self.memory = {"ram": memory.plan.size + memory.mutable, "constants": len(memory.constants)}  # in bytes
+        self.description = f"compiled to C by eiq-demo, {_compiler()}, {self.memory['ram']:,} bytes of RAM"
         constants = (ctypes.c_uint8 * max(1, len(memory.constants))).in_dll(self._library, f"{bundle.name}_constants")
         self._mutable, self._activations = _aligned(memory.mutable), _aligned(memory.plan.size)
         self._arguments = (
             ctypes.byref(constants),
             *(ctypes.c_void_p(a.ctypes.data) for a in (self._mutable, self._activations)),
         )
-        self._feeds = [
-            (self._view(spec, memory.places[index]), spec, to_stored(spec))
-            for index, spec in zip(graph.inputs, self.inputs, strict=True)
-        ]
-        self._reads = [
-            (self._view(spec, memory.places[index]), Dequantiser(spec))
-            for index, spec in zip(graph.outputs, self.outputs, strict=True)
-        ]
-
-    def _view(self, spec: TensorSpec, place: int) -> Array:
-        size = int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
-        view: Array = self._mutable[place : place + size].view(spec.dtype).reshape(spec.shape)
-        return view
+        self._feeds = Feeds(self.inputs, self._mutable, [memory.places[index] for index in graph.inputs])
+        self._reads = Reads(self.outputs, self._mutable, [memory.places[index] for index in graph.outputs])
 
     def infer(self, *x: Array) -> tuple[Array, ...]:
         """One array per input, in its shape, to one float32 array per output, valid until the next call.
@@ -81,30 +68,19 @@ class Bundle:
             DataError: a NaN for a quantised input.
             ModelError: the compiled function failed.
         """
-        if len(x) != len(self._feeds):
-            raise SignalMismatch(f"{len(x)} arrays", f"{len(self._feeds)}, one per input of the model")
-        for array, (view, spec, stored) in zip(x, self._feeds, strict=True):
-            if array.shape != spec.shape:
-                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
-            np.copyto(view, stored(array))
+        self._feeds.write(x)
         code = self._function(*self._arguments)
         if code:
             raise ModelError(f"the compiled model returned {code}, expected 0; compile it again")
-        return tuple([real(view) for view, real in self._reads])
+        return self._reads.read()
 
     def reset(self) -> None:
         """Nothing to forget: compiled models have no state."""
 
     def close(self) -> None:
         """Let go of the buffers. May be called twice; ``infer`` may not be called after it."""
-        self._feeds, self._reads = [], []
-
-
-def _spec(tensor: Tensor, path: Path) -> TensorSpec:
-    if len(tensor.scales) > 1:
-        raise ModelError(f"{path}: {tensor} has {len(tensor.scales)} scales, expected one")
-    scale, zero_point = (tensor.scale, tensor.zero_point) if tensor.scales else (0.0, 0)
-    return TensorSpec(tensor.name, tensor.shape, tensor.dtype, scale, zero_point)
+        none = np.empty(0, np.uint8)
+        self._feeds, self._reads = Feeds((), none, ()), Reads((), none, ())
 
 
 def _aligned(size: int) -> Array:

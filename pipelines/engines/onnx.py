@@ -14,8 +14,8 @@ from pipelines.config.schema import EngineConfig, Text
 from pipelines.core import Array, TensorSpec, shape_text
 from pipelines.engines import _onnxruntime
 from pipelines.engines._protobuf import Quantisation, read_model
-from pipelines.engines._quantise import Dequantiser, to_stored
 from pipelines.errors import ModelError, SignalMismatch
+from pipelines.quantise import Dequantiser, to_stored
 
 _TYPES = {
     "float": "float32", "double": "float64", "float16": "float16", "bool": "bool", "int8": "int8", "uint8": "uint8",

@@ -13,8 +13,8 @@ from pipelines.config.schema import EngineConfig
 from pipelines.core import Array, TensorSpec
 from pipelines.engines import _litert
 from pipelines.engines._flatbuffer import read_model
-from pipelines.engines._quantise import Dequantiser, Edge, to_stored
 from pipelines.errors import ModelError, SignalMismatch
+from pipelines.quantise import Dequantiser, Edge, to_stored
 
 
 class Tflite:

@@ -44,6 +44,28 @@ class Framing:
         return first, max(first, min(self.frames, (self.length + self.before - self.window) // self.hop + 1))
 
 
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The numbers that a recipe computes with, for whoever computes it elsewhere (firmware/core/eiq_mfcc.c).
+
+    Args:
+        framing: how analysis frames lie in a window.
+        taper: what their samples are multiplied by ``[window]``.
+        bank: mel weights.
+        cosines: DCT and lifter ``[mels, coefficients]``; None of log-mel.
+    """
+
+    framing: Framing
+    taper: Float64
+    bank: MelBank
+    cosines: Float64 | None = None
+
+
+def hann(size: int) -> Float64:
+    """Hann's taper ``[size]``, periodic, as the FFT wants it."""
+    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size))
+
+
 class MelEnergies:
     """Mel energies ``[frames, mels]`` in float64 of windows ``[length]``; a hop costs its new frames only.
 
@@ -63,7 +85,7 @@ class MelEnergies:
         padded = np.zeros(max(framing.before + length, (frames - 1) * hop + window), dtype)
         self._samples = padded[framing.before : framing.before + length]
         self._frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][:frames]
-        self._hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)  # periodic, as the FFT wants it
+        self._hann = hann(window)
         self._tapered = np.zeros((min(frames, max(1, _BLOCK // framing.fft)), framing.fft))
         self._energies = np.empty((frames, len(bank.starts)))
         self._first, self._stop = framing.whole

@@ -11,7 +11,7 @@ from pipelines.config.schema import Config as Base
 from pipelines.config.schema import NonNegative, Positive, PositiveFloat
 from pipelines.core import Array, Frame, Signal
 from pipelines.errors import SignalMismatch
-from pipelines.transforms._energies import Framing, MelEnergies
+from pipelines.transforms._energies import Framing, MelEnergies, Tables, hann
 from pipelines.transforms._log import Log
 from pipelines.transforms._mel import Float64, MelBank, mel_weights
 from pipelines.transforms._samples import Milliseconds, rate_of, whole_samples
@@ -93,18 +93,23 @@ class LogMel:
         Raises:
             SignalMismatch: not audio windows of one length, or options that do not fit the signal's rate and length.
         """
+        tables = self.tables(signal)
+        framing = tables.framing
+        self._energies = MelEnergies(
+            framing, tables.bank, magnitude=self._config.spectrum == "magnitude", dtype=signal.dtype
+        )
+        self._out = np.empty((framing.frames, self._config.mels), np.float32)
+        return Signal(self._out.shape, "float32", rate_of(signal) / framing.hop, "features")
+
+    def tables(self, signal: Signal) -> Tables:
+        """The numbers that windows of ``signal`` are computed with. Raises SignalMismatch as ``resolve``."""
         if signal.kind != "audio" or len(signal.shape) != 1 or signal.dtype not in ("float32", "float64"):
             raise SignalMismatch(signal, "audio [n] float32", "give it audio with one channel")
         if signal.shape[0] is None:
             fix = "put a window before it, such as - window: {length_ms: 1000, hop_ms: 100}"
             raise SignalMismatch(signal, "audio in windows of one length", fix)
-        rate_hz = rate_of(signal)
         framing = self._framing(signal, signal.shape[0])
-        self._energies = MelEnergies(
-            framing, self._bank(signal, framing.fft), magnitude=self._config.spectrum == "magnitude", dtype=signal.dtype
-        )
-        self._out = np.empty((framing.frames, self._config.mels), np.float32)
-        return Signal(self._out.shape, "float32", rate_hz / framing.hop, "features")
+        return Tables(framing, hann(framing.window), self._bank(signal, framing.fft))
 
     def process(self, frame: Frame) -> tuple[Frame]:
         """One picture for one window."""

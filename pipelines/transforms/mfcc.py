@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ from msgspec import Meta
 
 from pipelines.config.schema import Positive
 from pipelines.core import Frame, Signal
+from pipelines.transforms._energies import Tables
 from pipelines.transforms._mel import Float64
 from pipelines.transforms.log_mel import LogMel
 
@@ -70,6 +72,10 @@ class Mfcc:
         self._cosines = cosines(self._config)
         self._out = np.empty([size or 0 for size in resolved.shape], np.float32)
         return resolved
+
+    def tables(self, signal: Signal) -> Tables:
+        """The numbers that windows of ``signal`` are computed with. Raises SignalMismatch as ``resolve``."""
+        return replace(self._log_mel.tables(signal), cosines=cosines(self._config))
 
     def process(self, frame: Frame) -> tuple[Frame]:
         """One set of coefficients for one window."""

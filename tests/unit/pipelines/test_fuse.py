@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core import Frame, Signal, TensorSpec
-from pipelines.engines._quantise import Quantiser
 from pipelines.fuse import fuse
+from pipelines.quantise import Quantiser
 from pipelines.transforms.normalize import Normalize
 from pipelines.transforms.scale import Scale
 from pipelines.transforms.smooth import Smooth

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from pipelines.core import TensorSpec
-from pipelines.engines._quantise import Dequantiser, Quantiser
 from pipelines.engines.tflite import Tflite
 from pipelines.errors import DataError
+from pipelines.quantise import Dequantiser, Quantiser
 from tiny_models import quantise
 
 SIZE = 64
