@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -37,6 +37,7 @@ class Options:
         seed: fixes the data, its order and the first weights.
         threads: of the framework.
         resume: go on from the checkpoints in ``work``.
+        asked: what else makes a training another one, in words; a checkpoint of another one is refused.
     """
 
     data: Path
@@ -46,21 +47,30 @@ class Options:
     seed: int = 1
     threads: int = 2
     resume: bool = False
+    asked: str = ""
 
 
-def training_options(name: str, epochs: int, config: str | None = None) -> Callable[[F], F]:
+def training_options(
+    name: str,
+    epochs: int,
+    config: str | None = None,
+    needs: tuple[str, ...] = ("tensorflow", "keras"),
+    free: tuple[str, ...] = (),
+) -> Callable[[F], F]:
     """The options of a trainer as click's; they arrive as the fields of Options.
 
-    Its folders are made, and Ctrl-C and its end are told here, for every trainer alike.
+    What it needs is looked for, its folders are made, and Ctrl-C and its end are told here, for every trainer alike.
 
     Args:
         name: of the model.
         epochs: as the bundled model was trained.
         config: the bundled demo that takes it, without ``.yaml``; that of its name where absent.
+        needs: modules that must be installed.
+        free: the trainer's own options that a resumed training may change, as they change nothing of it.
     """
 
     def add(function: F) -> F:
-        told = _told(function, config or name)
+        told = _told(function, config or name, needs, free)
         for option in reversed(
             (
                 click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True,
@@ -86,13 +96,14 @@ def out_option(name: str) -> Callable[[F], F]:
                         show_default=True, help="Folder for the model and its manifest.")  # fmt: skip
 
 
-def _told(function: F, config: str) -> F:
+def _told(function: F, config: str, needs: tuple[str, ...], free: tuple[str, ...]) -> F:
     @functools.wraps(function)
     def trained(**options: Any) -> None:
+        need_for_training(*needs)
         for folder in (options["out"], options["work"]):
             make_folder(folder)  # what cannot be written is better known before than after an hour
         try:
-            function(**options)
+            function(**options, asked=_asked(options, free))
         except KeyboardInterrupt as stop:
             raise Stopped("stopped; the same command with --resume goes on from the last checkpoint") from stop
         manifest = options["out"] / "manifest.yaml"
@@ -100,6 +111,29 @@ def _told(function: F, config: str) -> F:
         click.echo(f"{manifest} is written{run}", err=True)
 
     return cast(F, trained)
+
+
+def _asked(options: dict[str, Any], free: tuple[str, ...]) -> str:
+    """The seed and the trainer's own options, as on its command line: what decides about data, network and order."""
+    common = {field.name for field in fields(Options)} - {"seed"}
+    own = [one for one in click.get_current_context().command.params if one.name not in {*common, *free}]
+    return ", ".join(filter(None, (_shown(one.opts[-1], options[str(one.name)]) for one in own)))
+
+
+def _shown(option: str, value: Any) -> str:
+    if value is None or value is False:
+        return ""
+    return option if value is True else f"{option} {value.absolute() if isinstance(value, Path) else value}"
+
+
+def set_up_keras(options: Options) -> None:
+    """Fix seeds and threads. Call once, before the first model is built."""
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    keras.utils.set_random_seed(options.seed)
 
 
 def need_for_training(*modules: str) -> None:

@@ -16,7 +16,7 @@ from pipelines.config.schema import Config, InputPath, Positive, Step, Text
 from pipelines.config.yaml12 import read
 from pipelines.errors import ConfigError, ModelError, Problem
 from pipelines.registry import did_you_mean
-from pipelines.resources import expanded, fetched_files, manifests
+from pipelines.resources import absent_models, expanded, fetched_files, manifests
 
 SUFFIXES = {".tflite": "tflite", ".onnx": "onnx"}
 READS = {"bundle": "tflite"}
@@ -161,7 +161,7 @@ def manifest_of(name: str) -> Path:
     """
     known = manifests()
     if name not in known:
-        raise ModelError(f"unknown model {name!r}; {did_you_mean(name, list(known))}")
+        raise ModelError(f"unknown model {name!r}; {did_you_mean(name, list(known))}{absent_models()}")
     return known[name]
 
 
@@ -236,7 +236,7 @@ def find_file(manifest: Manifest, file: ModelFile) -> Path:
         raise ModelError(f"{file.path} is not there; expected the model file of {file.bytes:,} bytes")
     raise ModelError(
         f"model {name} is not on this machine ({file.bytes:,} bytes); fetch it: eiq-demo models fetch {name}, or, "
-        f"without network, from a folder: eiq-demo models fetch {name} --from DIR"
+        f"without network, from a folder: eiq-demo models fetch {name} --from DIR{absent_models()}"
     )
 
 

@@ -67,6 +67,19 @@ def own_models() -> list[Path]:
     return [expanded(part) for part in os.environ.get("EIQ_MODELS", "").split(os.pathsep) if part]
 
 
+def absent_models() -> str:
+    """A clause about the folders of EIQ_MODELS that are not there, for whoever misses a model; empty where all are.
+
+    It is no error by itself: ``models fetch`` makes the first one, and a stick need not be plugged in for every model.
+    """
+    absent = [str(folder) for folder in own_models() if not _there(folder)]
+    return (
+        f"; EIQ_MODELS names {' and '.join(absent)}, which {'is' if len(absent) == 1 else 'are'} not there"
+        if absent
+        else ""
+    )
+
+
 def model_store() -> Path:
     """Where ``models fetch`` writes: the first folder of EIQ_MODELS, else this user's cache.
 

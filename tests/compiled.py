@@ -31,6 +31,19 @@ def shared_library(bundle: Bundle, folder: Path, *flags: str) -> Path:
     return library
 
 
+def tflite_micro(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """TensorFlow Lite Micro's own interpreter of a model: from the first input to the first output, as stored."""
+    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
+    interpreter = runtime.Interpreter.from_file(str(path))
+
+    def run(stored: np.ndarray) -> np.ndarray:
+        interpreter.set_input(stored, 0)
+        interpreter.invoke()
+        return np.array(interpreter.get_output(0))
+
+    return run
+
+
 def function(bundle: Bundle, folder: Path, *flags: str) -> Callable[[np.ndarray], np.ndarray]:
     """From the first input to the first output, as stored."""
     library = ctypes.CDLL(str(shared_library(bundle, folder, *flags)))

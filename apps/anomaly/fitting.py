@@ -36,14 +36,14 @@ def fit(model: Any, epoch: Epoch, options: Options, name: str) -> None:
         epoch: inputs and targets of one epoch, given a generator of its own.
     """
     path = options.work / f"{name}.npz"
-    first = checkpoint.load(path, model) if options.resume and path.exists() else 0
+    first = checkpoint.load(path, model, options.asked) if options.resume and path.exists() else 0
     loss = float("nan")
     for number in track(range(first, options.epochs), name):
         rng = np.random.default_rng([options.seed, number])
         x, y = epoch(rng)
         order = rng.permutation(len(x))
         loss = model.fit(x[order], y[order], batch_size=BATCH, epochs=1, verbose=0, shuffle=False).history["loss"][0]
-        checkpoint.save(path, model, number + 1)
+        checkpoint.save(path, model, number + 1, options.asked)
     print(f"{name}: {options.epochs} epochs, loss {loss:.4f}", flush=True)
 
 

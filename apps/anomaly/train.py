@@ -19,7 +19,7 @@ from apps.anomaly.fitting import answers, fit, prepare
 from apps.anomaly.metrics import auc
 from apps.anomaly.network import BANDS, NOISE, build, on_raw
 from apps.shipping import write_model, write_whole
-from apps.training import Options, need_for_training, training_options
+from apps.training import Options, training_options
 
 COMMAND = "eiq-demo train anomaly --data DIR"
 SLIGHT = Variation(gain_db=0.5, tilt_db=0.5, shift_hz=1.0)
@@ -41,7 +41,6 @@ def command(fan: int, **options: Any) -> None:
     DIR holds fan_1_3.npz, see docs/anomaly.md. Prints the limit for the config; what learns on the spot needs no
     training.
     """
-    need_for_training("tensorflow")
     train(fan, Options(**options))
 
 

@@ -26,11 +26,12 @@ from typing import Any
 import click
 import numpy as np
 
+from apps.checkpoint import check_asked
 from apps.cifar10 import nets
 from apps.cifar10.data import LABELS, Images, Labels, augment, hold_out, load
 from apps.progress import track
 from apps.shipping import write_model, write_whole
-from apps.training import Options, need_for_training, training_options
+from apps.training import Options, training_options
 from pipelines.errors import DataError
 
 BATCH = 128
@@ -142,6 +143,7 @@ def fit(
     first = 0
     if options.resume and checkpoint.exists():
         state = torch.load(checkpoint)
+        check_asked(checkpoint, state.get("asked", ""), options.asked)
         net.load_state_dict(state["net"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
@@ -167,7 +169,7 @@ def fit(
             total += value.item()
         file = io.BytesIO()
         torch.save({"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                    "epoch": epoch + 1}, file)  # fmt: skip
+                    "epoch": epoch + 1, "asked": options.asked}, file)  # fmt: skip
         write_whole(checkpoint, file.getvalue())
         score, seconds = accuracy(average, run, watch), time.monotonic() - started
         done = f"{recipe.name} epoch {epoch + 1}/{recipe.epochs}"
@@ -222,7 +224,7 @@ def ship(student: Any, images: Images, watch: tuple[Images, Labels], options: Op
 
 
 @click.command("cifar10")
-@training_options("cifar10", epochs=75)
+@training_options("cifar10", epochs=75, needs=("torch", "tensorflow"))
 @click.option("--teacher-epochs", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--hold-out", "held_out", type=click.IntRange(min=1), default=2000, show_default=True,
               help="Training pictures to watch, not to learn from.")  # fmt: skip
@@ -232,7 +234,6 @@ def command(teacher_epochs: int, held_out: int, **options: Any) -> None:
     DIR holds train/<class>/*.png. --epochs are those of the small network that ships, after a larger one has learned.
     """
     told = Options(**options)
-    need_for_training("torch", "tensorflow")
     import torch
 
     torch.set_num_threads(told.threads)

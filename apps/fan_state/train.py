@@ -19,7 +19,7 @@ from apps.anomaly.fitting import answers, fit, prepare
 from apps.anomaly.metrics import auc
 from apps.fan_state.network import BANDS, build, macs, on_raw
 from apps.shipping import write_model, write_whole
-from apps.training import Options, need_for_training, training_options
+from apps.training import Options, training_options
 
 RUNNING = Variation(gain_db=1.5, tilt_db=1.5, shift_hz=2.0)
 DRAGGING = Variation(gain_db=1.5, tilt_db=1.5, shift_hz=50.0)  # friction slows a fan down by anything
@@ -37,7 +37,6 @@ def command(fan: int, **options: Any) -> None:
     DIR holds fan_1_3.npz, see docs/anomaly.md. Learns from one fan and scores on the other; then the other way round,
     for the score alone.
     """
-    need_for_training("tensorflow")
     train(fan, Options(**options))
 
 

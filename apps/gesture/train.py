@@ -21,7 +21,7 @@ from apps.gesture.data import AXES, CHANNELS, LABELS, RATE, SAMPLES, Floats, Inp
 from apps.int8 import to_int8
 from apps.progress import track
 from apps.shipping import write_model
-from apps.training import Options, need_for_training, training_options
+from apps.training import Options, training_options
 from pipelines.models import open_model
 
 PER_CLASS, NO_GESTURE = 240, 480
@@ -109,7 +109,7 @@ def manifest(model: Any, command: str, seed: int, count: int) -> dict[str, Any]:
 
 
 @click.command("gesture")
-@training_options("gesture", epochs=40)
+@training_options("gesture", epochs=40, free=("test",))
 @click.option(
     "--test",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -123,7 +123,6 @@ def command(test: Path | None, plain: bool, **options: Any) -> None:
     DIR holds one CSV per gesture with aX,aY,aZ,gX,gY,gZ in g and degrees per second: 119 samples a recording.
     """
     told = Options(**options)
-    need_for_training("tensorflow", "keras")
     limit_threads(told.threads)
     known, hands = read(told.data), PLAIN if plain else Hands()
     unseen = read(test) if test else None
@@ -132,9 +131,12 @@ def command(test: Path | None, plain: bool, **options: Any) -> None:
         saved.unlink(missing_ok=True)
 
     def start(model: Any) -> int:
-        return checkpoint.load(saved, model) if saved.exists() else 0
+        return checkpoint.load(saved, model, told.asked) if saved.exists() else 0
 
-    model = fitted(known, hands, told.epochs, told.seed, lambda model, done: checkpoint.save(saved, model, done), start)
+    def keep(model: Any, done: int) -> None:
+        checkpoint.save(saved, model, done, told.asked)
+
+    model = fitted(known, hands, told.epochs, told.seed, keep, start)
     said = f"eiq-demo train gesture --data DIR --out models/gesture --epochs {told.epochs} --seed {told.seed}"
     said += " --plain" if plain else ""
     flatbuffer, facts = quantised(model, known, hands, told.seed), manifest(model, said, told.seed, len(known))

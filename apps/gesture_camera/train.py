@@ -38,7 +38,7 @@ from apps.gesture_camera.data import (
 from apps.gesture_camera.preprocessing import Floats, Preprocessing
 from apps.progress import track
 from apps.shipping import write_model, write_whole
-from apps.training import Options, need_for_training, training_options
+from apps.training import Options, set_up_keras, training_options
 from pipelines.errors import DataError
 
 BATCH = 64
@@ -134,13 +134,13 @@ def train(data: Corpus, steps: Preprocessing, options: Options) -> Any:
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=SMOOTHING)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=DECAY), loss)
     kept = options.work / "training.npz"
-    first = checkpoint.load(kept, model) if options.resume and kept.exists() else 0
+    first = checkpoint.load(kept, model, options.asked) if options.resume and kept.exists() else 0
     left = range(first, options.epochs)
     for epoch, pictures, labels in track(epochs(data, steps, options.seed, left), "epochs", len(left)):
         started = time.monotonic()
         targets = keras.utils.to_categorical(labels, len(LABELS))
         history = model.fit(pictures, targets, batch_size=BATCH, epochs=1, verbose=0, shuffle=False)
-        checkpoint.save(kept, model, epoch + 1)
+        checkpoint.save(kept, model, epoch + 1, options.asked)
         line = {"epoch": epoch, "loss": round(history.history["loss"][0], 4)}
         line |= {"seconds": round(time.monotonic() - started, 1)}
         print(json.dumps(line | rates(model.predict(data.watched, batch_size=256, verbose=0), data.labels)), flush=True)
@@ -221,14 +221,7 @@ def command(none: Path | None, fold: int, **options: Any) -> None:
     shapes, walls and parts of hands alone.
     """
     told = Options(**options)
-    need_for_training("tensorflow", "keras")
-
-    import keras
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(told.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(told.threads)
-    keras.utils.set_random_seed(told.seed)
+    set_up_keras(told)
     if not told.resume:
         (told.work / "training.npz").unlink(missing_ok=True)
     steps = Preprocessing.of(STEPS)

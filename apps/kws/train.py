@@ -28,7 +28,7 @@ from apps.kws.augment import Augmenter, Recipe
 from apps.kws.pictures import LABELS, RATE, SILENCE, UNKNOWN, Bank, Floats, Integers, Pixels, features_of_pictures, load
 from apps.progress import track
 from apps.shipping import write_model, write_whole
-from apps.training import Options, need_for_training, training_options
+from apps.training import Options, set_up_keras, training_options
 
 BATCH = 128
 SPOKEN_WORDS, SPOKEN_SENTENCES, NOISES, BABBLES = 500, 400, 1500, 400
@@ -159,11 +159,11 @@ def settle(model: Any, data: Corpus, options: Options, more: int) -> Any:
 def _fitted(model: Any, data: Corpus, recipe: Recipe, numbers: range, options: Options, phase: str) -> Any:
     """The compiled model after the epochs of these numbers, or those that are left of them."""
     kept = options.work / f"{phase}.npz"
-    done = checkpoint.load(kept, model) if options.resume and kept.exists() else 0
+    done = checkpoint.load(kept, model, options.asked) if options.resume and kept.exists() else 0
     left = numbers[done:]
     for epoch, features, labels in track(epochs(data, recipe, options.seed, left), f"{phase}, epochs", len(left)):
         line = fit(model, epoch, features, labels)
-        checkpoint.save(kept, model, epoch + 1 - numbers[0])
+        checkpoint.save(kept, model, epoch + 1 - numbers[0], options.asked)
         line |= {"validation": accuracy(model, data.validation), "unheard_voices": accuracy(model, data.unheard)}
         print(json.dumps(line), flush=True)
     return model
@@ -241,14 +241,7 @@ def command(settled: int, **options: Any) -> None:
     DIR holds train_spectrograms.npz.xz, the training and validation splits as log-mel pictures. Needs espeak-ng.
     """
     told = Options(**options)
-    need_for_training("tensorflow", "keras")
-
-    import keras
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(told.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(told.threads)
-    keras.utils.set_random_seed(told.seed)
+    set_up_keras(told)
     if not told.resume:
         for phase in ("training", "settling"):
             (told.work / f"{phase}.npz").unlink(missing_ok=True)

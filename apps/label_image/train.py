@@ -13,6 +13,7 @@ import click
 import numpy as np
 import yaml
 
+from apps.cli.options import hold_out_option
 from apps.evaluate.metrics import wilson
 from apps.label_image.features import CAMERA, Chain, Features, as_yaml, recipe_for
 from apps.label_image.head import INSTALL, fitted
@@ -49,14 +50,7 @@ NAMED = 10  # of the pictures that cannot be read
     show_default=True,
     help="Folder for the pictures' features.",
 )
-@click.option(
-    "--hold-out",
-    "share",
-    type=click.FloatRange(0.05, 0.5),
-    default=0.2,
-    show_default=True,
-    help="Share of each class to score on, not to learn from: the last ones by name.",
-)
+@hold_out_option("Share of each class to score on, not to learn from: the last ones by name.")
 @click.option(
     "--views",
     type=click.IntRange(min=1),

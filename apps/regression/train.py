@@ -20,7 +20,7 @@ from apps.progress import track
 from apps.regression.data import RECIPE, SENSOR, UNIT, Windows, windows
 from apps.regression.score import Score, baselines, score, turning
 from apps.shipping import write_model
-from apps.training import TRAIN, Options, need_for_training, training_options
+from apps.training import TRAIN, Options, training_options
 from pipelines.errors import DataError
 from pipelines.optional import require
 
@@ -161,14 +161,13 @@ def _entries(data: str, one: Score) -> Iterator[dict[str, Any]]:
 
 
 @click.command("regression")
-@training_options("regression", epochs=1)
+@training_options("regression", epochs=1, needs=("sklearn", "skl2onnx", "onnx"))
 def command(**options: Any) -> None:
     """Train the virtual sensor on NXP's fan recordings.
 
     DIR holds fan_1_3.npz. It takes seconds, in one go: --epochs, --threads, --work and --resume change nothing.
     """
     told = Options(**options)
-    need_for_training("sklearn", "skl2onnx", "onnx")
     recordings = distinct(load(told.data))
     fans = {fan: windows(one for one in recordings if one.fan == fan) for fan in (1, 3)}
     print("learned from fan 3, scored on fan 1 (to compare; it is not the model that is written):", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -58,7 +59,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     numbers: dict[str, Any]
 
 
-class Learner:
+class Learner(ABC):
     """A transform that learns for ``learn_s`` from its first frame on, passing nothing on, and then scores.
 
     A subclass has a ``Config`` that extends LearnedConfig, and says what it learns.
@@ -81,26 +82,26 @@ class Learner:
 
     # ---- what a subclass says
 
+    @abstractmethod
     def output(self, signal: Signal) -> Signal:
         """What comes out, given the features."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fit(self, features: Array) -> dict[str, Array]:
         """Learn from float64 [frames, features]. Raises DataError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shapes(self, numbers: dict[str, Array], size: int) -> dict[str, tuple[int, ...]]:
         """The arrays that ``fit`` learns from so many features, and their shapes; ``numbers`` says how many clusters
         there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def use(self, numbers: dict[str, Array]) -> None:
         """Get ready to score with what was learned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def score(self, features: Array) -> Array:
         """Of float64 [features], valid until the next call."""
-        raise NotImplementedError
 
     def told(self, numbers: dict[str, Array]) -> tuple[float, str]:
         """A measure of what was learned, and its unit: the number of frames."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compiled import cmsis_nn_flags, cmsis_nn_library, function
+from compiled import cmsis_nn_flags, cmsis_nn_library, function, tflite_micro
 from compiler.cmsis_nn import home
 from compiler.emit import compile_graph
 from compiler.measure import measure
@@ -26,18 +26,6 @@ EACH = 20
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     return cmsis_nn_flags(cmsis_nn_library(tmp_path_factory.mktemp("cmsis_nn")))
-
-
-def tflite_micro(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
-    interpreter = runtime.Interpreter.from_file(str(path))
-
-    def run(stored: np.ndarray) -> np.ndarray:
-        interpreter.set_input(stored, 0)
-        interpreter.invoke()
-        return np.array(interpreter.get_output(0))
-
-    return run
 
 
 def same(path: Path, folder: Path, library: tuple[str, ...], expected: Callable[[np.ndarray], np.ndarray]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiled import function
+from compiled import function, tflite_micro
 from compiler.emit import compile_graph
 from compiler.graph import Graph, Node
 from compiler.reader import read_graph
@@ -40,18 +40,6 @@ def litert_reference(path: Path) -> Callable[[np.ndarray], np.ndarray]:
         interpreter.set_tensor(x["index"], stored)
         interpreter.invoke()
         return interpreter.get_tensor(y["index"])
-
-    return run
-
-
-def tflite_micro(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
-    interpreter = runtime.Interpreter.from_file(str(path))
-
-    def run(stored: np.ndarray) -> np.ndarray:
-        interpreter.set_input(stored, 0)
-        interpreter.invoke()
-        return np.array(interpreter.get_output(0))
 
     return run
 

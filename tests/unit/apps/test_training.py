@@ -14,13 +14,19 @@ from apps import checkpoint
 from apps.cli.train import TRAINERS, Trainers, train
 from apps.shipping import write_whole
 from apps.training import Options, Stopped, training_options
-from pipelines.errors import DataError, OutputError
+from pipelines.errors import DataError, MissingDependency, OutputError
 
 
-def trained(name: str, folder: Path, *arguments: str | Path, does: Any = lambda told: None) -> Any:
+def trained(
+    name: str, folder: Path, *arguments: str | Path, does: Any = lambda told: None, needs: tuple[str, ...] = ()
+) -> Any:
     @click.command(name)
-    @training_options(name, epochs=7)
-    def command(**options: Any) -> None:
+    @training_options(name, epochs=7, needs=needs, free=("test",))
+    @click.option("--plain", is_flag=True)
+    @click.option("--fold", default=0)
+    @click.option("--test", type=click.Path(path_type=Path))
+    @click.option("--none", type=click.Path(path_type=Path))
+    def command(plain: bool, fold: int, test: Path | None, none: Path | None, **options: Any) -> None:
         does(Options(**options))
 
     (folder / "data").mkdir(exist_ok=True)
@@ -31,7 +37,8 @@ def trained(name: str, folder: Path, *arguments: str | Path, does: Any = lambda 
 def test_a_trainer_is_told_its_options(tmp_path: Path) -> None:
     seen: list[Options] = []
     assert trained("kws", tmp_path, "--seed", "3", does=seen.append).exit_code == 0
-    assert seen == [Options(tmp_path / "data", tmp_path / "out", tmp_path / "work", epochs=7, seed=3)]
+    assert seen == [Options(tmp_path / "data", tmp_path / "out", tmp_path / "work", epochs=7, seed=3,
+                            asked="--seed 3, --fold 0")]  # fmt: skip
     assert seen[0].work.is_dir()
 
 
@@ -39,6 +46,23 @@ def test_at_its_end_it_says_how_to_run_the_model(tmp_path: Path) -> None:
     manifest = tmp_path / "out" / "manifest.yaml"
     assert f"eiq-demo run kws.yaml --set engine.model={manifest}" in trained("kws", tmp_path).stderr
     assert trained("nothing", tmp_path).stderr == f"{manifest} is written\n"
+
+
+def test_what_is_not_installed_is_told_before_a_folder_is_made(tmp_path: Path) -> None:
+    done = trained("kws", tmp_path, needs=("json", "no_such_framework"), does=lambda told: pytest.fail("it trained"))
+    assert isinstance(done.exception, MissingDependency)
+    assert "training needs the module no_such_framework" in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_training_is_told_by_its_seed_and_its_own_options(tmp_path: Path) -> None:
+    seen: list[str] = []
+    none = tmp_path / "none"
+    for arguments in ([], ["--plain", "--fold", "2", "--none", none, "--test", tmp_path, "--epochs", "9", "--resume"]):
+        assert trained("kws", tmp_path, *arguments, does=lambda told: seen.append(told.asked)).exit_code == 0
+    assert [sorted(asked.split(", ")) for asked in seen] == [
+        ["--fold 0", "--seed 1"], ["--fold 2", f"--none {none}", "--plain", "--seed 1"],
+    ]  # fmt: skip
 
 
 def test_ctrl_c_is_one_sentence(tmp_path: Path) -> None:
@@ -113,6 +137,21 @@ def test_a_checkpoint_brings_everything_back(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path / "kept.npz", other) == 4
     for mine, yours in zip([*one.weights, *one.variables], [*other.weights, *other.variables], strict=True):
         assert (mine.value == yours.value).all()
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "kept.npz"
+    checkpoint.save(path, Network(1.5), 4, "--seed 1, --fold 0")
+    assert checkpoint.load(path, Network(0.0), "--seed 1, --fold 0") == 4
+    other = Network(0.0)
+    with pytest.raises(DataError) as told:
+        checkpoint.load(path, other, "--seed 2, --fold 0")
+    assert str(told.value) == (f"{path} is of a training with --seed 1, --fold 0, got --seed 2, --fold 0; give the "
+                               "same, or leave --resume out to begin anew")  # fmt: skip
+    assert not other.weights[0].value.any()  # nothing was taken of it
+    earlier = {name: array for name, array in np.load(path).items() if name != "asked"}
+    np.savez(path, **earlier)  # as an earlier version wrote it
+    assert checkpoint.load(path, Network(0.0), "--seed 2, --fold 0") == 4
 
 
 def test_a_checkpoint_of_another_model_and_a_damaged_one_are_told(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.errors import ConfigError, ModelError
 from pipelines.models import open_model, read_labels, read_manifest, secure
-from pipelines.resources import bundled, manifests, model_store
+from pipelines.resources import absent_models, bundled, manifests, model_store
 
 MANIFEST = """
 name: tiny
@@ -104,6 +104,21 @@ def test_where_a_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     (tmp_path / place).parent.mkdir(parents=True)
     (tmp_path / place).write_bytes(b"abc")
     assert open_model(str(manifest), tmp_path).path == tmp_path / place
+
+
+def test_a_folder_of_eiq_models_that_is_not_there_is_told_where_a_model_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = to_fetch(tmp_path / "x")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("EIQ_MODELS", f"{tmp_path}/stick:{tmp_path}")
+    for reference, missed in ((str(manifest), "on this machine .*--from DIR"), ("tiny_", "unknown model 'tiny_'")):
+        with pytest.raises(ModelError, match=f"{missed}.*; EIQ_MODELS names {tmp_path}/stick, which is not there"):
+            open_model(reference, tmp_path)
+    monkeypatch.setenv("EIQ_MODELS", f"{tmp_path}/a:{tmp_path}/b")
+    assert absent_models() == f"; EIQ_MODELS names {tmp_path}/a and {tmp_path}/b, which are not there"
+    monkeypatch.setenv("EIQ_MODELS", str(tmp_path))
+    assert absent_models() == ""
 
 
 def test_a_cache_that_is_no_absolute_path_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
