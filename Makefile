@@ -47,12 +47,12 @@ format: .venv/.test
 	touch $@
 
 .venv/.test: .venv/.demo
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,onnx,classical,compile,tflm,vela,plot,scale,test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,onnx,classical,rt,tflm,vela,plot,scale,test]'
 	touch $@
 
 .venv-bsp/.done: pyproject.toml
 	/usr/bin/python3 -m venv --system-site-packages .venv-bsp
-	.venv-bsp/bin/pip install --quiet --editable '.[bsp,compile,test]'
+	.venv-bsp/bin/pip install --quiet --editable '.[bsp,rt,test]'
 	touch $@
 
 .venv-train/.done: pyproject.toml constraints.txt

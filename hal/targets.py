@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines import registry
-from pipelines.core import Target
+from pipelines.core import Observer, Target
 from pipelines.errors import CapabilityError
 
 
@@ -25,3 +25,17 @@ def open_target(text: str) -> Target:
         raise CapabilityError(f"got the target {text}, expected a place with it: {places}")
     target: Target = cls(place) if place else cls()
     return target
+
+
+def shown(target: Target) -> str:
+    """What to call it: its name, with its place where it has one."""
+    return str(getattr(target, "place", target.name))
+
+
+def start(target: Target, *observers: Observer) -> None:
+    """Start a target for a run; ``observers`` are told when its link is lost and back, where it has one."""
+    watch = getattr(target, "watch", None)
+    if watch:
+        for observer in observers:
+            watch(observer)
+    target.start()

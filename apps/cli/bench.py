@@ -56,6 +56,7 @@ def bench(
     """
     from dataclasses import replace
 
+    from hal.targets import shown, start
     from pipelines.graph import stage_order
     from pipelines.run import Limits
     from pipelines.run import run as run_graphs
@@ -66,8 +67,9 @@ def bench(
     changes = overrides(sets, live, input_, engine, **replay)
     with opened(config, target, changes) as (demo, graphs, built):
         stats = Stats(warm_up, stage_order(graphs))
+        start(built, stats)
         run_graphs([replace(graph, actions=()) for graph in graphs], [stats], Limits(frames=frames + warm_up))
-        report = _report(demo.title, built.name, graphs, stats)
+        report = _report(demo.title, shown(built), graphs, stats)
     for line in [json.dumps(report)] if as_json else _lines(report, warm_up):
         click.echo(line)
     for line in _ratios(report, earlier) if earlier else ():
@@ -98,7 +100,8 @@ def _cpu() -> str:
 def _lines(report: dict[str, Any], warm_up: int) -> Iterator[str]:
     yield f"{report['title']} on target {report['target']}, {report['machine']}"
     yield from (f"  {described}" for described in report["engines"])
-    yield f"in ms, measured here over all frames; the slowest of the first {warm_up} apart, as warm-up"
+    elsewhere = " (where nothing else is said)" if any("measured" in row for row in report["stages"]) else ""
+    yield f"in ms, measured here{elsewhere} over all frames; the slowest of the first {warm_up} apart, as warm-up"
     yield from ("  " + line for line in times([row for row in report["stages"] if row["frames"]]))
 
 

@@ -24,8 +24,10 @@ def check(config: str, target: str, live: bool, input_: Path | None, sets: tuple
     eiq-demo check kws.yaml
     eiq-demo check my.yaml --set engine.model=cifar10
     """
+    from hal.targets import shown
+
     with opened(config, target, overrides(sets, live, input_, engine)) as (demo, graphs, built):
-        click.echo(f"{demo.title} on target {built.name}")
+        click.echo(f"{demo.title} on target {shown(built)}")
         for graph in graphs:
             for line in _lines(graph):
                 click.echo(line)

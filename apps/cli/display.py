@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from apps.cli.table import times
+from hal.targets import shown
 from pipelines.actions.jsonl import record
 from pipelines.config.demo import Demo
-from pipelines.core import Ended, Event, Result, SensorBack, SensorLost, Target
+from pipelines.core import Ended, Event, LinkBack, LinkLost, Result, SensorBack, SensorLost, Target
 from pipelines.graph import Graph
 from pipelines.timing import Stats
 
@@ -29,7 +30,9 @@ class Display:
 
     def start(self) -> None:
         """The heading: what runs, and on what."""
-        self._say(f"{self.demo.title} on target {self.target.name}; Ctrl-C stops")
+        self._say(f"{self.demo.title} on target {shown(self.target)}; Ctrl-C stops")
+        for line in self.target.heading() if hasattr(self.target, "heading") else ():
+            self._say(f"  {line}")
         for graph in self.graphs:
             name = f"{graph.name}: " if graph.name else ""
             self._say(f"  {name}{graph.sensor_name} {graph.sensor.output}")
@@ -48,6 +51,10 @@ class Display:
             self._say(f"sensor lost: {event.reason}; trying to get it back", event.pipeline)
         elif isinstance(event, SensorBack):
             self._say(f"sensor is back after {event.after_s:.1f} s", event.pipeline)
+        elif isinstance(event, LinkLost):
+            self._say(f"link to the board lost: {event.reason}; trying to get it back", event.pipeline)
+        elif isinstance(event, LinkBack):
+            self._say(f"the board is back after {event.after_s:.2f} s; the run goes on", event.pipeline)
 
     def finish(self) -> None:
         """The summary."""
@@ -62,9 +69,12 @@ class Display:
             self._say(f"dropped at {where}: {count} (the run was slower than the sensor{away})")
         if self.stats.lost:
             self._say(f"the sensor was lost {self.stats.lost} times")
+        if self.stats.links_lost:
+            self._say(f"the link to the board was lost {self.stats.links_lost} times")
         rows = [row for row in self.stats.table() if row["frames"]]
         if rows:
-            self._say("stage times measured here, in ms, the first frame apart:")
+            elsewhere = " (where nothing else is said)" if any("measured" in row for row in rows) else ""
+            self._say(f"stage times measured here{elsewhere}, in ms, the first frame apart:")
             for line in times(rows):
                 self._say("  " + line)
 
@@ -90,14 +100,20 @@ class JsonLines:
                 self._write({"event": "sensor_lost", "reason": event.reason}, event.pipeline)
             case SensorBack():
                 self._write({"event": "sensor_back", "after_s": round(event.after_s, 3)}, event.pipeline)
+            case LinkLost():
+                self._write({"event": "link_lost", "reason": event.reason}, event.pipeline)
+            case LinkBack():
+                self._write({"event": "link_back", "after_s": round(event.after_s, 3)}, event.pipeline)
             case Ended():
                 ended = {"event": "ended", "reason": event.reason, "frames": event.frames, "results": event.results}
                 self._write(ended, event.pipeline)
 
     def finish(self) -> None:
         """The summary's line."""
-        self._write({"event": "summary", "dropped": self.stats.dropped, "sensor_lost": self.stats.lost,
-                     "times": "measured here", "stages": self.stats.table()})  # fmt: skip
+        stats = self.stats
+        lost = {"sensor_lost": stats.lost, "link_lost": stats.links_lost}
+        self._write({"event": "summary", "dropped": stats.dropped, **lost, "times": "measured here",
+                     "stages": stats.table()})  # fmt: skip
 
     @staticmethod
     def _write(fields: dict[str, Any], pipeline: str = "") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.errors import DeviceError, EiqError, ModelError
+from pipelines.errors import DeviceError, EiqError, MissingDependency, ModelError
 from pipelines.resources import bundled_configs
 
 DESKTOP = "pip install 'eiq-demo[desktop]'"
@@ -36,6 +36,11 @@ def doctor() -> None:
     missing = _section("the bundled demos", demos)
     _section("models in ONNX need", {"ONNX Runtime": _onnxruntime})
     _section("clustering needs", {"scikit-learn": _sklearn})
+    _section("the target rt needs", {
+        "rt:host": partial(_board, "host"),
+        "rt:qemu": partial(_board, "mps2-an500"),
+        "rt:PORT": _serial,
+    })  # fmt: skip
     _section("--live needs", {"microphone": _microphone, "camera": _camera})
     if bad:
         raise EiqError(f"{bad} of the things that the bundled demos need do not work; see above")
@@ -93,7 +98,7 @@ def _soundfile() -> str:
 
 def _models() -> str:
     from pipelines.models import find_file, read_manifest, state, verify
-    from pipelines.resources import manifests
+    from pipelines.resources import absent_models, manifests
 
     found = manifests()
     if not found:
@@ -108,7 +113,7 @@ def _models() -> str:
             verify(find_file(manifest, file), file)
         right.append(manifest.name)
     rest = f"; {len(to_fetch)} more are to fetch (eiq-demo models list)" if to_fetch else ""
-    return f"{', '.join(right)}: every file has its manifest's sha256{rest}"
+    return f"{', '.join(right)}: every file has its manifest's sha256{rest}{absent_models()}"
 
 
 def _demo(path: Path) -> str:
@@ -121,6 +126,26 @@ def _demo(path: Path) -> str:
     with ExitStack() as stack:
         resolve(load_demo(str(path), Sim()), Sim(), stack)
     return "here"
+
+
+def _board(board: str) -> str:
+    from hal.rt.firmware import needed
+    from pipelines.optional import require
+
+    require("tflite", purpose="compiling a model into a firmware", install="pip install 'eiq-demo[rt]'")
+    missing = needed(board)
+    if missing:
+        raise MissingDependency(missing)
+    return f"the firmware can be built and run for {board}"
+
+
+def _serial() -> str:
+    from pipelines.optional import require
+
+    serial = require("serial", purpose="a board at a serial port", install="pip install 'eiq-demo[rt]'")
+    require("serial.tools.list_ports", purpose="serial ports", install="pip install 'eiq-demo[rt]'")
+    found = sorted(port.device for port in serial.tools.list_ports.comports())
+    return f"pyserial {serial.__version__}; ports: {', '.join(found) or 'none is there'}"
 
 
 def _microphone() -> str:

@@ -86,7 +86,8 @@ def evaluate(
     """
     from apps.evaluate import Asked, Stopped
     from apps.evaluate import evaluate as measure
-    from apps.evaluate.plot import check_plot, draw
+    from apps.evaluate.plot import draw
+    from apps.plots import check_plot
 
     if live or input_:
         raise click.UsageError("evaluate takes its items from --data; leave --live and --input out")

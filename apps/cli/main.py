@@ -14,9 +14,11 @@ import click
 
 from apps.cli.bench import bench
 from apps.cli.check import check
+from apps.cli.compare import compare
 from apps.cli.compile import compile_
 from apps.cli.doctor import doctor
 from apps.cli.evaluate import evaluate
+from apps.cli.firmware import firmware
 from apps.cli.list import list_
 from apps.cli.models import models
 from apps.cli.optimize import optimize
@@ -84,5 +86,19 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? for an arrow
 
 
-for command in (run, check, compile_, list_, bench, doctor, evaluate, models, optimize, schema, train):
+for command in (
+    run,
+    check,
+    compare,
+    compile_,
+    list_,
+    bench,
+    doctor,
+    evaluate,
+    firmware,
+    models,
+    optimize,
+    schema,
+    train,
+):
     main.add_command(command)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from apps.cli.evaluate import LAYOUTS
+from apps.cli.options import hold_out_option
 from pipelines.errors import ModelError
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -24,14 +25,7 @@ EXISTING = click.Path(path_type=Path, exists=True)
 @click.option("--data", type=EXISTING, required=True, help="Labelled recordings to learn and calibrate on.")
 @click.option("--test", type=EXISTING, help="Others to score on, in place of a share of --data.")
 @click.option("--layout", type=click.Choice(LAYOUTS), help="How the data is laid out; found out where absent.")
-@click.option(
-    "--hold-out",
-    "share",
-    type=click.FloatRange(0.05, 0.5),
-    default=0.2,
-    show_default=True,
-    help="Share of each label to score on, where there is no --test: the last ones in order.",
-)
+@hold_out_option("Share of each label to score on, where there is no --test: the last ones in order.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N recordings of --data, drawn at random.")
 @click.option(
     "--prune",

@@ -35,6 +35,12 @@ def config_options(function: F) -> F:
     return function
 
 
+def hold_out_option(what: str) -> Callable[[F], F]:
+    """How much of each label or class is kept for the score: ``share``."""
+    return click.option("--hold-out", "share", type=click.FloatRange(0.05, 0.5), default=0.2, show_default=True,
+                        help=what)  # fmt: skip
+
+
 def overrides(
     sets: tuple[str, ...], live: bool, input_: Path | None, engine: str | None, **sensor: object
 ) -> Overrides:

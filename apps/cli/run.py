@@ -46,6 +46,7 @@ def run(
     eiq-demo run kws.yaml --fast --json | jq 'select(.event == "result").label'
     """
     from apps.cli.display import Display, JsonLines
+    from hal.targets import start
     from pipelines.graph import stage_order
     from pipelines.run import Limits
     from pipelines.run import run as run_graphs
@@ -58,6 +59,7 @@ def run(
     with ExitStack() as after, opened(config, target, changes) as (demo, graphs, built):
         stats = Stats(order=stage_order(graphs))
         display = JsonLines(stats) if as_json else Display(demo, graphs, built, stats)
+        start(built, stats, display)
         display.start()
         after.callback(display.finish)
         chains = [_quiet(graph) for graph in graphs] if as_json else graphs

@@ -13,7 +13,9 @@ def times(rows: Sequence[dict[str, Any]]) -> list[str]:
     width = max(len("stage"), *map(len, names))
     head = f"{'stage':<{width}}  {'frames':>7}" + "".join(f"  {column[:-3].replace('_', '-'):>8}" for column in columns)
     return [head] + [
-        f"{name:<{width}}  {row['frames']:>7}" + "".join(f"  {_number(row[column]):>8}" for column in columns)
+        f"{name:<{width}}  {row['frames']:>7}"
+        + "".join(f"  {_number(row[column]):>8}" for column in columns)
+        + (f"  {row['measured']}" if "measured" in row else "")
         for name, row in zip(names, rows, strict=True)
     ]
 

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from apps.evaluate.report import Answers, Report
-from pipelines.errors import CapabilityError, OutputError
-from pipelines.optional import require
+from apps.plots import figure, matplotlib, save
+from pipelines.errors import CapabilityError
 
-INSTALL = "pip install 'eiq-demo[plot]'"
 WRITTEN_IN = 25
 """Cells of a larger matrix have no room for numbers."""
 LABELLED = 60
-SUFFIXES = (".png", ".pdf", ".svg")
-
-
-def check_plot(path: Path) -> None:
-    """Whether it can be drawn, before an hour's work.
-
-    Raises:
-        CapabilityError: it has an ending that cannot be drawn.
-        MissingDependency: matplotlib is not installed.
-        OutputError: its folder is not there.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise CapabilityError(f"got --plot {path}, expected a file name that ends in {', '.join(SUFFIXES)}")
-    if not path.absolute().parent.is_dir():
-        raise OutputError(f"cannot write {path}: there is no folder {path.absolute().parent}; make it")
-    require("matplotlib.figure", purpose="--plot", install=INSTALL)
 
 
 def draw(report: Report, path: Path) -> None:
@@ -46,36 +27,24 @@ def draw(report: Report, path: Path) -> None:
     """
     if report.answers is None:
         raise CapabilityError("--plot draws the confusion of classes, and this config gives a value; leave it out")
-    picture = io.BytesIO()
-    _figure(report, report.answers).savefig(picture, format=path.suffix.lower()[1:], dpi=150, bbox_inches="tight")
-    part = path.with_name(f".{path.name}.part")  # half a picture helps nobody, and an earlier one may be there
-    try:
-        part.write_bytes(picture.getvalue())
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path} ({error.strerror}); make room, or name another file") from error
+    save(_figure(report, report.answers), path)
 
 
 def _figure(report: Report, answers: Answers) -> Any:
-    # a figure by itself: pyplot would look for a display and keep what it has drawn
-    figure_module = require("matplotlib.figure", purpose="--plot", install=INSTALL)
     counts = np.array(answers.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = len(report.labels)
     side = min(max(4.5, 0.62 * size + 2.0), 18.0)
-    figure = figure_module.Figure(figsize=(side + 1.0, side), layout="constrained")
-    axes = figure.add_subplot()
-    colours = require("matplotlib.colors", purpose="--plot", install=INSTALL)
-    scale = colours.PowerNorm(0.5, 0, 100)  # square root: a confusion of some per cent is to be seen
+    drawn = figure(side + 1.0, side)
+    axes = drawn.add_subplot()
+    scale = matplotlib("colors").PowerNorm(0.5, 0, 100)  # square root: a confusion of some per cent is to be seen
     image = axes.imshow(100 * shares, cmap="Blues", norm=scale)
-    figure.colorbar(image, ax=axes, label="share of the row in %", fraction=0.046, pad=0.03)
+    drawn.colorbar(image, ax=axes, label="share of the row in %", fraction=0.046, pad=0.03)
     _label(axes, report.labels)
     if size <= WRITTEN_IN:
         _write(axes, counts, shares)
     axes.set_title(_title(report, answers, width=int(11 * side)), fontsize=10)
-    return figure
+    return drawn
 
 
 def _label(axes: Any, labels: tuple[str, ...]) -> None:

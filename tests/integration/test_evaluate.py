@@ -397,7 +397,7 @@ def test_a_disk_that_fills_loses_the_picture_alone(colours: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     says(done.stdout, ["accuracy  0.8889"])
-    says(done.stderr, ["m.png (File too large); make room, or name another file"])
+    says(done.stderr, ["m.png (File too large); make room there, or name another folder"])
     assert not list(colours.parent.glob("*m.png*"))
 
 

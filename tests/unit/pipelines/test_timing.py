@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.core import Dropped, Ended, StageTime
+from pipelines.core import Dropped, Ended, LinkBack, LinkLost, StageTime
 from pipelines.timing import Histogram, Stats
 
 
@@ -44,3 +44,21 @@ def test_counts() -> None:
         stats.on(event)
     assert stats.dropped == {"camera": 5, "jsonl": 1}
     assert stats.ended[0].frames == 4
+
+
+def test_a_stages_parts_follow_it_and_say_whose_clock_it_was() -> None:
+    stats = Stats(order=("age", "board", "top", "total"))
+    stats.on(StageTime("top", 1.0, 0))
+    stats.on(StageTime("board", 3.0, 0))
+    stats.on(StageTime("board.transport", 1.0, 0))
+    stats.on(StageTime("board.device", 2.0, 0, measured="on the board, in core cycles"))
+    rows = stats.table()
+    assert [row["stage"] for row in rows] == ["board", "board.transport", "board.device", "top"]
+    assert [row.get("measured") for row in rows] == [None, None, "on the board, in core cycles", None]
+
+
+def test_a_lost_link_is_counted() -> None:
+    stats = Stats()
+    for event in (LinkLost("cable"), LinkBack(0.2), LinkLost("cable")):
+        stats.on(event)
+    assert stats.links_lost == 2

@@ -110,7 +110,7 @@ def test_input_beats_a_file_that_says_live(colours: str, tmp_path: Path) -> None
         (["--set", "engine.labels=[a"], ["--set engine.labels=[a:1:3: "]),
         (["--set", "targets.sim.title=x"], ["targets: cannot be changed here"]),
         (["--set", ".".join(["engine"] * 100) + "=1"], ["100 levels deep, expected at most"]),
-        (["--target", "mars"], ["unknown target 'mars'; expected one of: sim"]),
+        (["--target", "mars"], ["unknown target 'mars'; expected one of: rt, sim"]),
         (["--engine", "tflight"], ["unknown engine 'tflight'; did you mean \"tflite\"?"]),
         (["--input", "nowhere.png"], ["colours.yaml:2:18: sensor.camera: cannot open", "nowhere.png"]),
         (["--input", "~nobody-here/a.png"], ["cannot open", "~nobody-here/a.png"]),
@@ -171,3 +171,32 @@ def test_a_snapshot_is_a_picture_where_a_camera_took_it(colours: str, tmp_path: 
     # as it was captured: not the one pixel that the model saw
     for path, name in zip(taken, ("blue", "green", "red"), strict=True):
         assert (cv2.imread(str(path)) == cv2.imread(str(tmp_path / f"pictures/{name}.png"))).all()
+
+
+def test_a_lost_link_is_told_at_once_and_in_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    from apps.cli.display import Display, JsonLines
+    from hal.sim.target import Sim
+    from pipelines.config.demo import Demo
+    from pipelines.core import LinkBack, LinkLost, StageTime
+    from pipelines.timing import Stats
+
+    stats = Stats()
+    for watcher in (stats, display := Display(Demo("", ""), [], Sim(), stats), lines := JsonLines(stats)):
+        watcher.on(LinkLost("the cable was pulled"))
+        watcher.on(LinkBack(0.25))
+        for seq in range(2):
+            watcher.on(StageTime("board.device", 0.001, seq, measured="on the board, in core cycles"))
+    display.finish()
+    lines.finish()
+    told = capsys.readouterr()
+    demos.says(told.err, [
+        "link to the board lost: the cable was pulled; trying to get it back",
+        "the board is back after 0.25 s; the run goes on",
+        "the link to the board was lost 1 times",
+        "stage times measured here (where nothing else is said), in ms",
+        "on the board, in core cycles",
+    ])  # fmt: skip
+    lost, back, summary = map(json.loads, told.out.splitlines())
+    assert (lost, back["event"], summary["link_lost"]) == (
+        {"event": "link_lost", "reason": "the cable was pulled"}, "link_back", 1,
+    )  # fmt: skip

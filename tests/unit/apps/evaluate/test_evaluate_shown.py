@@ -10,9 +10,10 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
 from apps.evaluate.metrics import Samples, answers
-from apps.evaluate.plot import check_plot, draw
+from apps.evaluate.plot import draw
 from apps.evaluate.report import Groups, Left, Report, Reported, Used
 from apps.evaluate.text import lines, warnings
+from apps.plots import check_plot
 from pipelines.errors import CapabilityError, OutputError
 
 

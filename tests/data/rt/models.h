@@ -1,0 +1,9 @@
+/* Of the models in board.c. */
+#define EIQ_MUTABLE_BYTES 6000u
+#define EIQ_ACTIVATION_BYTES 16u
+#define EIQ_INPUT_BYTES 4000u
+#define EIQ_OUTPUT_BYTES 1500u
+#define EIQ_FEATURE_VALUES 14u
+#define EIQ_FEATURE_SAMPLES 16u
+#define EIQ_FEATURE_POINTS 16u
+#define EIQ_RESULT_BYTES 600u
