@@ -111,6 +111,7 @@ class Board:
             self.sent.append(value & 0xFF)
         elif place == RESET and value == RESET_KEY:
             self.was_reset = True
+            core.emu_stop()
         elif place in (GPIO1 + 0x84, GPIO1 + 0x88):  # set, clear
             pins = self.registers.get(GPIO1, 0)
             self.registers[GPIO1] = pins | value if place == GPIO1 + 0x84 else pins & ~value

@@ -36,6 +36,8 @@ CALLS = {
     if isinstance(method, protocol.Method) and method.service == 1
 }
 Spoil = Callable[[bytes], bytes]
+STREAM = "<IIIIIIIIQII"
+"""What the check of a stream's result covers beside the result."""
 
 
 class FakeClock:
@@ -97,7 +99,8 @@ class FakeBoard:
         self.input: tuple[int, int] | None = None
         self.parts: dict[int, int] = {}
         self.blob = bytearray()
-        self.result: tuple[int, int, bytes, int] | None = None
+        self.result: tuple[int, int, bytes, int, int] | None = None
+        self.sequence = 0
         self.started: set[int] = set()
         self.streaming = False
         self.lit: dict[int, bool] = {}
@@ -108,6 +111,7 @@ class FakeBoard:
         replies = []
         for message in self.decoder.feed(data):
             word, sequence = struct.unpack_from("<II", message)
+            self.sequence = sequence
             service, method, kind = word >> 16 & 0xFF, word >> 8 & 0xFF, word & 0xFF
             self.seconds = 0.0
             answer = self.dispatch(service, method, Reader(message, 8))
@@ -185,7 +189,7 @@ class FakeBoard:
         if session != self.session:
             Inference(0, 0, (), b"").write(writer)
             return Status.NO_SESSION
-        if self.result is None or self.result[:2] != (model, check):
+        if self.result is None or self.result[:2] != (model, check) or self.result[4] != self.sequence:
             self.begin(model, check)
             if whole:
                 self.blob[:] = whole
@@ -200,8 +204,9 @@ class FakeBoard:
             self.runs += 1
             self.seconds = self.models[model].seconds
             ticks = round(self.seconds * self.tick_hz)
-            self.result = (model, check, self.models[model].output(bytes(self.blob)), ticks)
-        _, _, output, ticks = self.result
+            self.result = (model, check, self.models[model].output(bytes(self.blob)), ticks, self.sequence)
+            self.parts.clear()  # they are used up
+        _, _, output, ticks, _ = self.result
         right = crc32(output, crc32(struct.pack("<III", check, model, ticks)))
         Inference(ticks, right, (), output[: self.max_frame - 64]).write(writer)
         return Status.OK
@@ -240,6 +245,7 @@ class FakeBoard:
 
     def on_start_stream(self, reader: Reader, writer: Writer) -> Status:
         self.streaming = reader.u32() == self.session
+        self.stream = (reader.u32(), reader.u32(), reader.u32(), reader.boolean(), reader.boolean())
         return Status.OK if self.streaming else Status.NO_SESSION
 
     def on_read_stream(self, reader: Reader, writer: Writer) -> Status:
@@ -249,10 +255,11 @@ class FakeBoard:
             StreamResult(0, 0, False, 0, 0, 0, 0, 0, b"").write(writer)
             return Status.NO_SESSION
         if window >= ready:
-            StreamResult(window, ready, True, ticks, 0, 0, 0, 0, b"").write(writer)
+            check = crc32(struct.pack(STREAM, *self.stream, window, ready, True, ticks, 0, 0))
+            StreamResult(window, ready, True, ticks, 0, 0, check, 0, b"").write(writer)
             return Status.NOT_READY
         whole = self.windows[window]
-        check = crc32(whole, crc32(struct.pack("<IIIQII", window, ready, True, ticks, 5, 6)))
+        check = crc32(whole, crc32(struct.pack(STREAM, *self.stream, window, ready, True, ticks, 5, 6)))
         StreamResult(window, ready, True, ticks, 5, 6, check, len(whole), whole[offset : offset + 300]).write(writer)
         return Status.OK
 

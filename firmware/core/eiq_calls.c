@@ -145,8 +145,9 @@ void eiq_on_write_input(struct eiq_server *server, const struct eiq_write_input_
     if (!in_session(server, in->session) || in->model >= eiq_model_count || !in->data.size) return;
     if (in->offset > eiq_models[in->model].input_bytes) return;
     if (in->data.size > eiq_models[in->model].input_bytes - in->offset) return;
-    if (is_done(server, in->model, in->check)) return; /* late: it must not drive out the next input */
     if (!is_staged(server, in->model, in->check)) {
+        /* a late one of the input before must not drive out the next */
+        if (staging->parts.count && is_done(server, in->model, in->check)) return;
         staging->model = in->model;
         staging->check = in->check;
         staging->parts.count = 0;
@@ -193,7 +194,7 @@ int32_t eiq_on_infer(struct eiq_server *server, const struct eiq_infer_in *in, s
     if (!in_session(server, in->session)) return EIQ_STATUS_NO_SESSION;
     if (in->model >= eiq_model_count) return EIQ_STATUS_NO_SUCH_MODEL;
     m = &eiq_models[in->model];
-    if (is_done(server, in->model, in->check)) {
+    if (is_done(server, in->model, in->check) && done->sequence == server->sequence) {
         put_done(server, result);
         return EIQ_STATUS_OK;
     }
@@ -216,6 +217,7 @@ int32_t eiq_on_infer(struct eiq_server *server, const struct eiq_infer_in *in, s
     done->valid = 0;
     done->model = in->model;
     done->check = in->check;
+    done->sequence = server->sequence;
     if (eiq_server_run(server, in->model, &done->ticks)) return EIQ_STATUS_MODEL_FAILED;
     keep_outputs(done, m);
     put_done(server, result);
@@ -333,7 +335,8 @@ int32_t eiq_on_read_stream(struct eiq_server *server, const struct eiq_read_stre
         result->data.data = found->data + in->offset;
         result->data.size = least(found->bytes - in->offset, server->frame - STREAM_RESULT_BYTES);
     }
-    crc = eiq_crc32_uint32(eiq_crc32_uint32(EIQ_CRC32_START, result->window), result->ready);
+    crc = eiq_stream_check(&server->stream);
+    crc = eiq_crc32_uint32(eiq_crc32_uint32(crc, result->window), result->ready);
     crc = eiq_crc32_uint64(eiq_crc32_uint32(crc, result->ended), result->ticks);
     crc = eiq_crc32_uint32(eiq_crc32_uint32(crc, result->feature_ticks), result->inference_ticks);
     result->check = found ? eiq_crc32(crc, found->data, found->bytes) : crc;

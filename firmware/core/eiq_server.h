@@ -28,6 +28,7 @@ struct eiq_staging {
 struct eiq_done {
     int valid;
     uint32_t model, check; /* of the input */
+    uint32_t sequence;     /* of the request: that one once more is answered from here, another one is computed */
     uint32_t ticks, result_check, bytes;
     uint8_t output[EIQ_OUTPUT_BYTES];
 };

@@ -1,6 +1,7 @@
 /* See eiq_stream.h. */
 #include "eiq_stream.h"
 #include <string.h>
+#include "eiq_crc.h"
 #include "eiq_rpc.h"
 #include "eiq_server.h"
 
@@ -61,6 +62,7 @@ int32_t eiq_stream_start(struct eiq_stream *stream, const struct eiq_port *port,
     stream->port = port;
     stream->sensor = source;
     stream->model = &eiq_models[model];
+    stream->source = sensor;
     stream->index = model;
     stream->hop = hop;
     stream->status = EIQ_STATUS_OK;
@@ -246,6 +248,13 @@ int eiq_stream_step(struct eiq_stream *stream, struct eiq_server *server)
     stream->count++;
     advance(stream);
     return 1;
+}
+
+uint32_t eiq_stream_check(const struct eiq_stream *stream)
+{
+    uint32_t crc = eiq_crc32_uint32(EIQ_CRC32_START, stream->source);
+    crc = eiq_crc32_uint32(eiq_crc32_uint32(crc, stream->index), stream->hop);
+    return eiq_crc32_uint32(eiq_crc32_uint32(crc, stream->fast), stream->features_only);
 }
 
 int32_t eiq_stream_read(struct eiq_stream *stream, uint32_t window, const struct eiq_result **result, uint32_t *ready,

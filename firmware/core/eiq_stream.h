@@ -36,7 +36,7 @@ struct eiq_stream {
     const struct eiq_port *port;
     const struct eiq_sensor *sensor; /* NULL: no stream */
     const struct eiq_model *model;
-    uint32_t index; /* of the model */
+    uint32_t source, index; /* of the sensor and the model */
     uint32_t hop;
     int32_t status; /* enum eiq_status; not OK: it failed, and stands still */
     uint8_t fast, features_only, ended;
@@ -65,6 +65,9 @@ void eiq_stream_stop(struct eiq_stream *stream);
 /* Work for a little while: one analysis frame, or one inference by eiq_server_run. Returns 1 where there may be more to
    do at once, 0 where it waits for samples or for the host. */
 int eiq_stream_step(struct eiq_stream *stream, struct eiq_server *server);
+
+/* CRC-32 of what the stream was started with: a start that was damaged on its way shows in every result. */
+uint32_t eiq_stream_check(const struct eiq_stream *stream);
 
 /* The first result from "window" on that is there; those below are forgotten. OK with *result, valid until the next
    step or read; else *result is NULL: NOT_READY (with *ended there will be none), BAD_REQUEST without a stream, or why

@@ -36,7 +36,7 @@ from hal.rt.protocol import (
     StreamResult,
     TensorInfo,
 )
-from hal.rt.session import CALL_S, GIVE_UP_S, Session, refuse, was_reset
+from hal.rt.session import CALL_S, GIVE_UP_S, Session, refuse, told_twice, was_reset
 from hal.rt.ticks import BoardClock, measure
 from hal.rt.wire import Wire
 from pipelines.core import Array, Event
@@ -53,7 +53,7 @@ TRIES = 8
 SAMPLES_OVERHEAD = MESSAGE_HEADER.size + 4 + 4 + 1 + 8 + 4 + 4 + 4
 """at, ready, ended, ticks, check, length, status."""
 SAMPLES_CHECKED = struct.Struct("<IIIIQ")
-STREAM_CHECKED = struct.Struct("<IIIQII")
+STREAM_CHECKED = struct.Struct("<IIIIIIIIQII")
 DTYPES = {DType.INT8: "int8", DType.UINT8: "uint8", DType.INT16: "int16", DType.INT32: "int32",
           DType.FLOAT32: "float32", DType.BOOL: "bool"}  # fmt: skip
 
@@ -175,6 +175,7 @@ class Board:
         self.sensors: tuple[SensorInfo, ...] = ()
         self._started: dict[int, int] = {}  # the session in which a sensor was started
         self._streaming = 0
+        self._stream = (0, 0, 0, False, False)  # what it was started with, which each result's check covers
         self._one = threading.Lock()  # one inference after the other: another one's would replace its output
         self._begun: list[PendingInference] = []
         self._answered = 0.0
@@ -453,6 +454,7 @@ class Board:
             refuse(status, f"a stream of sensor {sensor} through model {model}")
             return number
 
+        self._stream = (sensor, model, hop, fast, features_only)
         self._streaming = self._session.run(attempt)
 
     def read_stream(self, window: int) -> Window:
@@ -485,8 +487,6 @@ class Board:
             return found, status
 
         first, status = part(window, 0)
-        if status == Status.NOT_READY:
-            return Window(window, first.ready, first.ended, first.ticks, 0, 0, None, self._clock() - start)
         data = first.data
         while len(data) < first.bytes:
             more, status = part(first.window, len(data))
@@ -494,13 +494,14 @@ class Board:
                 return None
             data += more.data
         checked = STREAM_CHECKED.pack(
-            first.window, first.ready, first.ended, first.ticks, first.feature_ticks, first.inference_ticks
-        )
+            *self._stream, first.window, first.ready, first.ended, first.ticks, first.feature_ticks,
+            first.inference_ticks,
+        )  # fmt: skip
         if crc32(data, crc32(checked)) != first.check or first.window < window:
             return None
         return Window(
-            first.window, first.ready, first.ended, first.ticks, first.feature_ticks, first.inference_ticks, data,
-            self._clock() - start,
+            first.window, first.ready, first.ended, first.ticks, first.feature_ticks, first.inference_ticks,
+            data if status == Status.OK else None, self._clock() - start,
         )  # fmt: skip
 
     # ---- what it has ----
@@ -511,11 +512,11 @@ class Board:
         return models, tuple(_sensor(link, index) for index in range(info.sensors))
 
     def _model(self, link: Link, index: int) -> BoardModel:
-        info, status = link.call(DESCRIBE_MODEL, protocol.describe_model(index), CALL_S)
+        info, status = told_twice(link, DESCRIBE_MODEL, protocol.describe_model(index), CALL_S)
         refuse(status, f"model {index}")
         tensors = []
         for tensor in range(info.inputs + info.outputs):
-            found, status = link.call(DESCRIBE_TENSOR, protocol.describe_tensor(index, tensor), CALL_S)
+            found, status = told_twice(link, DESCRIBE_TENSOR, protocol.describe_tensor(index, tensor), CALL_S)
             refuse(status, f"tensor {tensor} of {info.name}")
             blob = info.input_bytes if tensor < info.inputs else info.output_bytes
             size = int(np.prod(found.shape, dtype=np.int64)) * np.dtype(DTYPES[found.dtype]).itemsize
@@ -544,7 +545,7 @@ MAX_SHORT = 256
 
 
 def _sensor(link: Link, index: int) -> SensorInfo:
-    info, status = link.call(DESCRIBE_SENSOR, protocol.describe_sensor(index), CALL_S)
+    info, status = told_twice(link, DESCRIBE_SENSOR, protocol.describe_sensor(index), CALL_S)
     refuse(status, f"sensor {index}")
     return info
 

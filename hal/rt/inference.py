@@ -72,6 +72,7 @@ class Exchange:
     def result(self) -> tuple[bytes, int]:
         """The output blob, and the board's ticks. Raises DeviceError, DeviceReset."""
         wrong = 0
+        refused: Status | None = None
         while True:
             assert self.pending is not None
             result, status = self.pending.wait()
@@ -86,8 +87,9 @@ class Exchange:
                 parts = self._missing(result.missing)
             elif status == Status.CORRUPT:
                 parts = [(0, len(self.job.blob))]
-            else:
+            elif status == refused:  # told twice; once may be a request that noise changed
                 refuse(status, f"an inference of model {self.job.model}")
+            refused = status
             now = self.pending.answered
             if now >= self.end or wrong == MOST_WRONG:
                 why = "its output never fitted its CRC-32" if wrong else "parts of its input never arrived"

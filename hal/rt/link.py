@@ -492,10 +492,8 @@ class Link:
             )
         if damaged := self._decoder.bad - pending.bad_before:
             return DeviceCorrupt(f"{what}, but {damaged} damaged bytes; check the cable")
-        baud = ", at the same baud rate" if self._wire.seconds_per_byte else ""
-        return DeviceTimeout(
-            f"{what} ({pending.tries} requests sent); check that the board is on and runs this firmware{baud}, or reset it"
-        )
+        runs = "is on and runs this firmware" + (" at this baud rate" if self._wire.seconds_per_byte else "")
+        return DeviceTimeout(f"{what} ({pending.tries} requests sent); check that the board {runs}, or reset it")
 
     def _fail(self, error: DeviceError) -> None:
         """The wire is gone: so are all calls."""

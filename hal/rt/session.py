@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from hal.rt import protocol
 from hal.rt.codec import Reader
 from hal.rt.link import MAX_FRAME, Link
-from hal.rt.protocol import HELLO, INTERFACE, PROTOCOL, READ_OUTPUT, BoardInfo, Status
+from hal.rt.protocol import HELLO, INTERFACE, PROTOCOL, READ_OUTPUT, BoardInfo, Method, Status
 from hal.rt.wire import Wire
 from pipelines.core import Event, LinkBack, LinkLost
 from pipelines.errors import (
@@ -42,6 +42,7 @@ MOST_ATTEMPTS = 5
 LEAST_FRAME = 256
 """Every description fits in it; the firmware refuses less."""
 NOWHERE = 0xFFFFFFFF
+TRIES = 8
 
 
 class Now(NamedTuple):
@@ -217,9 +218,9 @@ class Session:
         number = secrets.randbits(32) or 1
         arguments = protocol.hello(PROTOCOL, INTERFACE, number, self._max_frame)
         try:
-            info, status = link.call(_HELLO, arguments, deadline_s)
-        except DeviceMismatch:  # hello has no check of its own: believe it when it says so twice
-            info, status = link.call(_HELLO, arguments, deadline_s)
+            info, status = told_twice(link, _HELLO, arguments, deadline_s)
+        except DeviceMismatch:  # of another version, or damaged
+            info, status = told_twice(link, _HELLO, arguments, deadline_s)
         refuse(status, "hello")
         if not LEAST_FRAME <= info.max_frame <= self._max_frame or not info.tick_hz:
             raise DeviceMismatch(
@@ -281,6 +282,22 @@ def refuse(status: Status, what: str) -> None:
     if status == Status.SENSOR_FAILED:
         raise DeviceError(f"the board's sensor does not answer ({what}); check its cable, and reset the board")
     raise DeviceError(f"the board refused {what}: {_REFUSALS.get(status, status.name)}")
+
+
+def told_twice(link: Link, method: Method[T], arguments: bytes, deadline_s: float) -> T:
+    """The answer to a question whose answer has no CRC-32 and is always the same: the one that came twice in a row.
+
+    Raises:
+        DeviceCorrupt: no two were alike.
+        DeviceError: as Link.call.
+    """
+    found = link.call(method, arguments, deadline_s)
+    for _ in range(TRIES):
+        again = link.call(method, arguments, deadline_s)
+        if again == found:
+            return again
+        found = again
+    raise DeviceCorrupt(f"{method.name} was answered {TRIES} times, each time otherwise; check the cable")
 
 
 def was_reset() -> DeviceReset:

@@ -364,14 +364,18 @@ def test_run_prints_the_port_and_ends_with_ctrl_c(name: str) -> None:
     image_for(name)
     command = [sys.executable, "-m", "apps.cli", "firmware", "run", "--board", name, "--models", "kws,cifar10"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    path = process.stdout.readline().strip()
-    assert process.stderr.readline() == f"{name} runs; connect with --target rt:{path}, end with Ctrl-C\n"
-    board = Board(lambda: serial_wire(path), lambda event: None)
-    board.open()
-    assert len(board.infer(1, bytes(3072)).blob) == 10
-    board.close()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
-    assert (process.returncode, out, err) == (0, "", "stopped\n")
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        path = process.stdout.readline().strip()
+        assert process.stderr.readline() == f"{name} runs; connect with --target rt:{path}, end with Ctrl-C\n"
+        board = Board(lambda: serial_wire(path), lambda event: None)
+        board.open()
+        assert len(board.infer(1, bytes(3072)).blob) == 10
+        board.close()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "stopped\n")
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0

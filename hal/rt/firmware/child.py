@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import queue
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.errors import DeviceError
 
-PR_SET_PDEATHSIG, SIGKILL = 1, 9
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Starts a program that the kernel ends with us, however we end. Linux; elsewhere a killed Python leaves it behind."""
 STOP_S = 5.0
 
 
@@ -29,19 +31,23 @@ class Child:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: list[str] = []
         self._ended = threading.Event()  # it is gone, and all its words were read
+        if shutil.which(str(command[0])) is None:
+            raise DeviceError(f"{what} cannot be started ({command[0]} is no program); build it again")
+        with_us = WITH_US if sys.platform == "linux" and shutil.which(WITH_US[0]) else ()
         started: queue.SimpleQueue[subprocess.Popen[str] | OSError] = queue.SimpleQueue()
         # Linux kills the child when the thread that started it ends: this one ends with the child, or with the process
-        threading.Thread(target=self._run, args=([str(word) for word in command], started), daemon=True).start()
+        threading.Thread(target=self._run, args=([*with_us, *map(str, command)], started), daemon=True).start()
         process = started.get()
         if isinstance(process, OSError):
             raise DeviceError(f"{what} cannot be started ({process.strerror}); build it again") from process
         self._process = process
+        weakref.finalize(self, process.kill)  # at our end at the latest
 
     def _run(self, command: list[str], started: queue.SimpleQueue[subprocess.Popen[str] | OSError]) -> None:
         try:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                errors="replace", preexec_fn=_die_with_us(), start_new_session=True,
+                errors="replace", start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             started.put(error)
@@ -103,15 +109,3 @@ class Child:
         """End it at once, as a pulled plug does. May be called twice."""
         self._process.kill()
         self._process.wait(STOP_S)
-
-
-def _die_with_us() -> Callable[[], None] | None:
-    """For the child, before it becomes the program: to be killed when this process ends, however it ends."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, SIGKILL)
-
-    return ask

@@ -39,8 +39,8 @@ def needed(board: str, *, run: bool = True) -> str:
         missing, packages = ["newlib"], [CROSS_LIBRARY]
     if not missing:
         return ""
-    are = "are" if len(missing) > 1 else "is"
-    return f"the board {board} needs {' and '.join(missing)}, which {are} not here; sudo apt-get install {' '.join(packages)}"
+    what = f"{' and '.join(missing)}, which {'are' if len(missing) > 1 else 'is'} not here"
+    return f"the board {board} needs {what}; sudo apt-get install {' '.join(packages)}"
 
 
 def require_tools(port: Port, *, run: bool = False) -> None:

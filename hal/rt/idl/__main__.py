@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-
-import click
 
 from hal.rt.idl.c import header, source
 from hal.rt.idl.parse import parse
@@ -20,28 +20,30 @@ def generated(idl: Path) -> dict[str, str]:
     return {"protocol.py": module(interface), "eiq_rpc.h": header(interface), "eiq_rpc.c": source(interface)}
 
 
-@click.command("hal.rt.idl")
-@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a file is not what eiq.erpc says.")
-@click.option("--firmware", type=click.Path(path_type=Path), help="Folder of eiq.erpc and core/; the bundled one.")
-@click.option("--python", type=click.Path(path_type=Path), help="The Python side; hal/rt/protocol.py.")
-def main(check: bool, firmware: Path | None, python: Path | None) -> None:
-    """Write both sides of the interface that firmware/eiq.erpc describes."""
-    firmware = firmware or bundled() / "firmware"
-    python = python or Path(__file__).parents[1] / "protocol.py"
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write both sides of the interface that firmware/eiq.erpc describes; returns the exit code."""
+    parser = argparse.ArgumentParser("hal.rt.idl", description=main.__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where a file is not current")
+    parser.add_argument("--firmware", type=Path, default=bundled() / "firmware", help="folder of eiq.erpc and core/")
+    parser.add_argument("--python", type=Path, default=Path(__file__).parents[1] / "protocol.py", help="its Python")
+    options = parser.parse_args(arguments)
     try:
-        texts = generated(firmware / "eiq.erpc")
+        texts = generated(options.firmware / "eiq.erpc")
     except (ConfigError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    files = {python if name.endswith(".py") else firmware / "core" / name: text for name, text in texts.items()}
+        print(error, file=sys.stderr)
+        return 1
+    core = options.firmware / "core"
+    files = {options.python if name.endswith(".py") else core / name: text for name, text in texts.items()}
     stale = [path for path, text in files.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-    if check and stale:
+    if stale and options.check:
         names = " and ".join(path.name for path in stale)
-        click.echo(f"{names}: not what eiq.erpc says; run python -m hal.rt.idl", err=True)
-        sys.exit(1)
+        print(f"{names}: not what eiq.erpc says; run python -m hal.rt.idl", file=sys.stderr)
+        return 1
     for path in stale:
         path.write_text(files[path], encoding="utf-8")
-        click.echo(f"wrote {path.name}", err=True)
+        print(f"wrote {path.name}", file=sys.stderr)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

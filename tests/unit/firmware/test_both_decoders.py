@@ -89,8 +89,8 @@ def stream(random: Random, faults: Faults, seed: int) -> bytes:
     for _ in range(12):
         frame = encode(random.randbytes(random.choice((8, 9, 40, random.randint(8, MAX_FRAME), MAX_FRAME))))
         if random.random() < 0.2:
-            larger = encode(bytes(random.choice((0, 7, MAX_FRAME + 1, 65_535))))  # its header alone
-            frame = larger[:6] + frame
+            claims = encode(bytes(random.choice((0, 7, 300, MAX_FRAME + 1, 65_535))))  # its header alone
+            frame = claims[:6] + frame
         wire.write(frame)
     return cable.data
 

@@ -198,7 +198,7 @@ class Stream:
             "zero_point": self.spec.zero_point, "tick_hz": TICK_HZ,
         }  # fmt: skip
         self.sources = {"models.h": SIZES % numbers, "doors.c": DOORS % numbers, "tables.c": self.made.c}
-        self.c: Any = library(folder, self.sources, (MFCC, CORE / "eiq_stream.c"))
+        self.c: Any = library(folder, self.sources, (MFCC, CORE / "eiq_crc.c", CORE / "eiq_stream.c"))
 
     def plug(
         self, sound: np.ndarray, *, recording: bool = True, kind: SensorKind = SensorKind.MICROPHONE,
@@ -259,7 +259,7 @@ def stream(make: Callable[..., Stream]) -> Stream:
 def inside(tmp_path_factory: pytest.TempPathFactory, stream: Stream) -> Any:
     """eiq_stream.c with a door to its quantising."""
     sources = {**stream.sources, "inside.c": f'#include "eiq_stream.c"\n{STORE}'}
-    return library(tmp_path_factory.mktemp("inside"), sources)
+    return library(tmp_path_factory.mktemp("inside"), sources, (MFCC, CORE / "eiq_crc.c"))
 
 
 # ---- recordings --------------------------------------------------------------------------------------------------
@@ -566,7 +566,9 @@ def test_quantising_is_the_engines(inside: Any, dtype: str, scale: float, zero_p
 @pytest.mark.parametrize("size", ["FEATURE_VALUES", "FEATURE_SAMPLES", "FEATURE_POINTS", "RESULT_BYTES"])
 def test_a_firmware_without_room_for_features_builds_and_refuses(tmp_path: Path, stream: Stream, size: str) -> None:
     sizes = re.sub(rf"(#define EIQ_{size}) \w+", r"\1 0", stream.sources["models.h"])
-    opened: Any = library(tmp_path, {**stream.sources, "models.h": sizes}, (MFCC, CORE / "eiq_stream.c"))
+    opened: Any = library(
+        tmp_path, {**stream.sources, "models.h": sizes}, (MFCC, CORE / "eiq_crc.c", CORE / "eiq_stream.c")
+    )
     sound = noise(900)
     opened.plug(SensorKind.MICROPHONE, DType.INT16, 1, ctypes.c_float(RATE_HZ), 900, address(sound))
     assert opened.start(0, 0, 8, 0, 1) == Status.NO_FEATURES

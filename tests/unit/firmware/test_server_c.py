@@ -97,8 +97,20 @@ def test_inference_in_one_call(board: MemoryBoard) -> None:
     result, status = infer(board, MIX, zlib.crc32(INPUT), INPUT)
     assert status == Status.OK
     assert result == p.Inference(123, result_check(MIX, INPUT, 123, OUTPUT), (), OUTPUT)
-    assert infer(board, MIX, zlib.crc32(INPUT)) == (result, Status.OK)  # the one that is there
+    again = p.infer(SESSION, MIX, zlib.crc32(INPUT), INPUT)
+    assert board.call(p.INFER, again, sequence=board.sequence) == (result, Status.OK)  # the one that is there
     assert board.c.board_runs() == 1
+    assert board.call(p.INFER, again) == (result, Status.OK)
+    assert board.c.board_runs() == 2  # another request is computed, and its time measured
+
+
+def test_the_same_large_input_twice_is_computed_twice(board: MemoryBoard) -> None:
+    check = zlib.crc32(BIG)
+    for runs in (1, 2):
+        for at in range(0, 4000, 400):
+            write(board, TURN, check, at, BIG[at : at + 400])
+        assert infer(board, TURN, check)[1] == Status.OK
+        assert board.c.board_runs() == runs
 
 
 def test_a_large_input_in_any_order(board: MemoryBoard) -> None:
@@ -348,8 +360,8 @@ def windows(board: MemoryBoard, hop: int, *, features_only: bool) -> dict[int, b
         data = result.data
         while status == Status.OK and len(data) < result.bytes:
             data += board.call(p.READ_STREAM, p.read_stream(SESSION, result.window, len(data)))[0].data
-        head = struct.pack("<IIIQII", result.window, result.ready, result.ended, result.ticks, result.feature_ticks,
-                           result.inference_ticks)  # fmt: skip
+        head = struct.pack("<IIIIIIIIQII", 0, REPEAT, hop, True, features_only, result.window, result.ready,
+                           result.ended, result.ticks, result.feature_ticks, result.inference_ticks)  # fmt: skip
         assert result.check == zlib.crc32(head + data)
         if status == Status.NOT_READY:
             assert result.ended

@@ -306,6 +306,7 @@ def test_a_model_that_fails_is_told() -> None:
 
 def test_a_pulled_cable_is_told_once_and_the_call_goes_on() -> None:
     rig = opened()
+    opened_calls = len(rig.fake.calls)
     rig.infer(1)
     rig.pull()
     rig.plugged = False
@@ -323,7 +324,7 @@ def test_a_pulled_cable_is_told_once_and_the_call_goes_on() -> None:
     assert max(steps) <= 0.5  # so that a cable that is back is found within a second
     assert isinstance(rig.events[1], LinkBack)
     assert rig.events[1].after_s == pytest.approx(sum(steps), abs=0.01)
-    assert rig.fake.calls.count("hello") == 1  # the board never noticed: its session is still there
+    assert "hello" not in rig.fake.calls[opened_calls:]  # the board never noticed: its session is still there
     assert rig.wires[0].closed
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -10,7 +12,6 @@ import zlib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,8 +46,10 @@ def copy(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(main, ["--firmware", str(folder), "--python", str(folder / "protocol.py"), *arguments])
-    return done.exit_code, done.stderr
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        code = main(["--firmware", str(folder), "--python", str(folder / "protocol.py"), *arguments])
+    return code, said.getvalue()
 
 
 def test_what_is_generated_is_current() -> None:
