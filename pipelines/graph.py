@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from pipelines import registry
 from pipelines.config.demo import Demo, PipelineSpec, SensorSpec
 from pipelines.config.schema import Step
@@ -166,7 +168,7 @@ class _Builder:
 
         if not step.config.shared:
             return build()
-        key = (step.name, model.path, step.config)
+        key = (step.name, model.path, msgspec.json.encode(step.config, enc_hook=str))
         if key not in self.shared:
             self.shared[key] = SharedEngine(build())
             self.stack.callback(self.shared[key].close)

@@ -68,9 +68,9 @@ class Display:
             away = ", or the sensor was away" if self.stats.lost else ""
             self._say(f"dropped at {where}: {count} (the run was slower than the sensor{away})")
         if self.stats.lost:
-            self._say(f"the sensor was lost {self.stats.lost} times")
+            self._say(f"the sensor was lost {_times(self.stats.lost)}")
         if self.stats.links_lost:
-            self._say(f"the link to the board was lost {self.stats.links_lost} times")
+            self._say(f"the link to the board was lost {_times(self.stats.links_lost)}")
         rows = [row for row in self.stats.table() if row["frames"]]
         if rows:
             elsewhere = " (where nothing else is said)" if any("measured" in row for row in rows) else ""
@@ -80,6 +80,10 @@ class Display:
 
     def _say(self, text: str, pipeline: str = "") -> None:
         print(f"{pipeline}: {text}" if pipeline else text, file=self.err, flush=True)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 class JsonLines:

@@ -86,7 +86,7 @@ class BoardEngine:
         return self.collect()
 
     def submit(self, *x: Array) -> None:
-        """Send an input; what the board takes while it computes the one before goes out at once. Raises as ``infer``."""
+        """Send an input, as much of it as the board takes while it computes the one before. Raises as ``infer``."""
         if self._board is None:
             raise DeviceError("the board was not started before its first inference; start the target first")
         start = time.perf_counter()

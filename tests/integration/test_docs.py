@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from hal.rt.firmware import needed
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -34,6 +36,7 @@ RUNS = [command for _, command in CASES if command.startswith("eiq-demo")]
 @pytest.mark.parametrize("command", list(dict.fromkeys(RUNS)))
 def test_commands(command: str, tmp_path: Path) -> None:
     arguments = shlex.split(command.partition(">")[0])[1:]
+    skip_without_a_boards_tools(command)
     if "--live" in arguments:  # no microphone or camera in a test: what it means is checked all the same
         arguments = ["check", *(a for a in arguments[1:] if a in ("--live",) or a.endswith((".yaml",)))]
     elif (len(arguments) == 1 and arguments[0] not in ("doctor", "list", "schema")) or (
@@ -47,6 +50,12 @@ def test_commands(command: str, tmp_path: Path) -> None:
     if "--against" in arguments:
         (tmp_path / arguments[-1]).write_text(eiq_demo(["bench", "kws.yaml", "--frames", "5", "--json"], tmp_path))
     eiq_demo(arguments, tmp_path)
+
+
+def skip_without_a_boards_tools(command: str) -> None:
+    for word, board in {"rt:host": "host", "rt:qemu": "mps2-an500", "--board mps2-an500": "mps2-an500"}.items():
+        if word in command and (missing := needed(board)):
+            pytest.skip(missing)
 
 
 def eiq_demo(arguments: list[str], folder: Path) -> str:

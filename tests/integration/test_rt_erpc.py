@@ -140,8 +140,11 @@ def served(shim: Any, handler: Handler) -> Iterator[int]:
         yield os.dup(far)
     finally:
         server.stop()
-        transport._serial.cancel_read()
-        thread.join(10)
+        for _ in range(200):  # cancelling ends a read that has begun
+            transport._serial.cancel_read()
+            thread.join(0.05)
+            if not thread.is_alive():
+                break
         transport.close()
         os.close(far)
         os.close(near)

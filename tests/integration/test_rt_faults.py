@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lying_wires import Escapes, ForeignReplies, UnseenErrors
 
 from hal.rt import protocol
 from hal.rt.firmware.recording import Recorded
 from hal.rt.frames import Decoder, encode
 from hal.rt.link import Link
 from hal.rt.wire import Wire
+from lying_wires import Escapes, ForeignReplies, UnseenErrors
 from pipelines.errors import DeviceError, DeviceTimeout
 from rt_campaign import Cifar10Answers, Told, cifar10_blobs, within
 from rt_rig import BOARDS, Rig, image_of, rig

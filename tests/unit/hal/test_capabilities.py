@@ -7,7 +7,7 @@ from pipelines import registry
 
 
 def test_names_the_targets_that_can() -> None:
-    assert str(unsupported("rt", "camera")) == "the target rt has no camera; the targets that have: sim"
+    assert str(unsupported("shelf", "camera")) == "the target shelf has no camera; the targets that have: rt, sim"
 
 
 def test_a_capability_that_nobody_has() -> None:

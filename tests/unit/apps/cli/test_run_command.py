@@ -192,7 +192,7 @@ def test_a_lost_link_is_told_at_once_and_in_the_summary(capsys: pytest.CaptureFi
     demos.says(told.err, [
         "link to the board lost: the cable was pulled; trying to get it back",
         "the board is back after 0.25 s; the run goes on",
-        "the link to the board was lost 1 times",
+        "the link to the board was lost once",
         "stage times measured here (where nothing else is said), in ms",
         "on the board, in core cycles",
     ])  # fmt: skip

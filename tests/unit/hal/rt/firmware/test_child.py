@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def test_it_never_outlives_us() -> None:
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     watched = os.pidfd_open(pid)
+    while not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep"):  # setpriv has set it, then
+        time.sleep(0.01)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
