@@ -47,7 +47,7 @@ format: .venv/.test
 	touch $@
 
 .venv/.test: .venv/.demo
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,onnx,classical,rt,tflm,vela,plot,scale,test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[desktop,onnx,classical,rt,mqtt,tflm,vela,plot,scale,test]'
 	touch $@
 
 .venv-bsp/.done: pyproject.toml

@@ -203,18 +203,20 @@ class SensorBack:
 
 @dataclass(frozen=True, slots=True)
 class LinkLost:
-    """The link to a board was lost, or the board was reset; told once, and tried again."""
+    """The link to a board or server was lost, or the board was reset; told once, and tried again."""
 
     reason: str
     pipeline: str = ""
+    to: str = "the board"
 
 
 @dataclass(frozen=True, slots=True)
 class LinkBack:
-    """The board answers again after so many seconds, and what was asked of it is asked again."""
+    """It answers again after so many seconds, and what was asked of it is asked again."""
 
     after_s: float
     pipeline: str = ""
+    to: str = "the board"
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +348,8 @@ class Action(Protocol):
     """Does something with a result. Built as ``Class(config, target)``, which opens nothing that lasts beyond close.
 
     One that needs to know what the results' captured frames look like (snapshot) has a ``resolve(signal)`` too, which
-    raises SignalMismatch.
+    raises SignalMismatch. One with a queue of its own (mqtt) has ``watch(emit, *, live)``, called before ``start``, and
+    tells by it what it loses.
     """
 
     background: ClassVar[bool]

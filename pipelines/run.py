@@ -122,6 +122,8 @@ class Pipeline:
             self.emit(Ended(reason, self.frames, self.results))
 
     def _handler(self, name: str, action: Action, stack: ExitStack) -> Callable[[Result], None]:
+        if hasattr(action, "watch"):  # it has a queue of its own, and tells what it loses
+            action.watch(self.emit, live=self.graph.sensor.live)
         action.start()
         if not action.background:
             return action.handle

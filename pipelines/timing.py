@@ -51,7 +51,7 @@ class Stats:
     stages: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     first: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     measured: dict[tuple[str, str], str] = field(default_factory=dict)
-    links_lost: int = 0
+    links: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     lost: int = 0
     results: int = 0
@@ -68,7 +68,7 @@ class Stats:
         elif type(event) is SensorLost:
             self.lost += 1
         elif type(event) is LinkLost:
-            self.links_lost += 1
+            self.links[event.to] = self.links.get(event.to, 0) + 1
         elif type(event) is Ended:
             self.ended.append(event)
 

@@ -52,9 +52,9 @@ class Display:
         elif isinstance(event, SensorBack):
             self._say(f"sensor is back after {event.after_s:.1f} s", event.pipeline)
         elif isinstance(event, LinkLost):
-            self._say(f"link to the board lost: {event.reason}; trying to get it back", event.pipeline)
+            self._say(f"link to {event.to} lost: {event.reason}; trying to get it back", event.pipeline)
         elif isinstance(event, LinkBack):
-            self._say(f"the board is back after {event.after_s:.2f} s; the run goes on", event.pipeline)
+            self._say(f"{event.to} is back after {event.after_s:.2f} s; the run goes on", event.pipeline)
 
     def finish(self) -> None:
         """The summary."""
@@ -66,11 +66,12 @@ class Display:
                 self._say(NOTHING, ended.pipeline)
         for where, count in self.stats.dropped.items():
             away = ", or the sensor was away" if self.stats.lost else ""
+            away += ", or what it sends to was away" if self.stats.links else ""
             self._say(f"dropped at {where}: {count} (the run was slower than the sensor{away})")
         if self.stats.lost:
             self._say(f"the sensor was lost {_times(self.stats.lost)}")
-        if self.stats.links_lost:
-            self._say(f"the link to the board was lost {_times(self.stats.links_lost)}")
+        for to, count in self.stats.links.items():
+            self._say(f"the link to {to} was lost {_times(count)}")
         rows = [row for row in self.stats.table() if row["frames"]]
         if rows:
             elsewhere = " (where nothing else is said)" if any("measured" in row for row in rows) else ""
@@ -105,9 +106,9 @@ class JsonLines:
             case SensorBack():
                 self._write({"event": "sensor_back", "after_s": round(event.after_s, 3)}, event.pipeline)
             case LinkLost():
-                self._write({"event": "link_lost", "reason": event.reason}, event.pipeline)
+                self._write({"event": "link_lost", "to": event.to, "reason": event.reason}, event.pipeline)
             case LinkBack():
-                self._write({"event": "link_back", "after_s": round(event.after_s, 3)}, event.pipeline)
+                self._write({"event": "link_back", "to": event.to, "after_s": round(event.after_s, 3)}, event.pipeline)
             case Ended():
                 ended = {"event": "ended", "reason": event.reason, "frames": event.frames, "results": event.results}
                 self._write(ended, event.pipeline)
@@ -115,7 +116,7 @@ class JsonLines:
     def finish(self) -> None:
         """The summary's line."""
         stats = self.stats
-        lost = {"sensor_lost": stats.lost, "link_lost": stats.links_lost}
+        lost = {"sensor_lost": stats.lost, "link_lost": sum(stats.links.values())}
         self._write({"event": "summary", "dropped": stats.dropped, **lost, "times": "measured here",
                      "stages": stats.table()})  # fmt: skip
 

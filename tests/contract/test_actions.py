@@ -1,11 +1,14 @@
 """What every registered action promises (pipelines.core.Action)."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from deliveries import broker, receiver
 from pipelines import registry
 from pipelines.config.schema import Config
 from pipelines.core import Action, Frame, Result, Signal
@@ -14,7 +17,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "console": {},
     "jsonl": {"path": "out.jsonl"},
     "led": {},
+    "mqtt": {"status": "eiq-demo/status"},  # and the address of a real one
     "snapshot": {"folder": "shots"},
+    "sqlite": {"path": "out.db"},
+    "webhook": {},
 }
 MOTION = Signal((None, 3), "float32", 100.0, "motion")
 SOURCE = Frame(np.zeros((4, 3), np.float32), t=1.5, seq=0)
@@ -41,11 +47,22 @@ class TargetWithLight:
 
 
 @pytest.fixture(params=registry.names("actions"))
-def action(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def action(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Any]:
     assert request.param in CONFIGS, f"add a config for the action {request.param} to this table"
     monkeypatch.chdir(tmp_path)
     cls = registry.load("actions", request.param)
-    return cls(cls.Config(**CONFIGS[request.param]), TargetWithLight())
+    with ExitStack() as stack:
+        to = {}
+        if request.param == "mqtt":
+            to["url"] = f"mqtt://127.0.0.1:{stack.enter_context(broker(tmp_path_factory.mktemp('broker'))).port}"
+        elif request.param == "webhook":
+            to["url"] = stack.enter_context(receiver()).url
+        yield cls(cls.Config(**CONFIGS[request.param], **to), TargetWithLight())
 
 
 def resolved(action: Any) -> Any:

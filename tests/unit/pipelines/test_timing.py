@@ -59,6 +59,6 @@ def test_a_stages_parts_follow_it_and_say_whose_clock_it_was() -> None:
 
 def test_a_lost_link_is_counted() -> None:
     stats = Stats()
-    for event in (LinkLost("cable"), LinkBack(0.2), LinkLost("cable")):
+    for event in (LinkLost("cable"), LinkBack(0.2), LinkLost("cable"), LinkLost("no route", to="mqtt")):
         stats.on(event)
-    assert stats.links_lost == 2
+    assert stats.links == {"the board": 2, "mqtt": 1}

@@ -198,5 +198,5 @@ def test_a_lost_link_is_told_at_once_and_in_the_summary(capsys: pytest.CaptureFi
     ])  # fmt: skip
     lost, back, summary = map(json.loads, told.out.splitlines())
     assert (lost, back["event"], summary["link_lost"]) == (
-        {"event": "link_lost", "reason": "the cable was pulled"}, "link_back", 1,
+        {"event": "link_lost", "to": "the board", "reason": "the cable was pulled"}, "link_back", 1,
     )  # fmt: skip
