@@ -1,6 +1,8 @@
 # Two commands: make demo, make test. Everything lives in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests of one file share servers and builds, so a file stays on one core.
+SPREAD := -n auto --dist loadfile
 
 .PHONY: demo test test-slow test-bsp test-train lint types pytest bench format clean
 
@@ -17,15 +19,15 @@ types: .venv/.test
 	$(BIN)/mypy
 
 pytest: .venv/.test
-	$(BIN)/pytest --benchmark-skip -m 'not slow and not training'
+	$(BIN)/pytest $(SPREAD) --benchmark-skip -m 'not slow and not training'
 
 # What takes more than a few seconds each.
 test-slow: .venv/.test
-	$(BIN)/pytest --benchmark-skip -m 'slow and not training'
+	$(BIN)/pytest $(SPREAD) --benchmark-skip -m 'slow and not training'
 
 # As on a board with its own BSP: Debian's OpenCV, numpy 1, tflite-runtime. Needs Debian's python3-venv and python3-opencv.
 test-bsp: .venv-bsp/.done
-	.venv-bsp/bin/pytest tests/unit tests/contract
+	.venv-bsp/bin/pytest $(SPREAD) --benchmark-skip tests/unit tests/contract
 
 # What needs the training frameworks: every model retrained on a little data, the lab, quantising and pruning.
 test-train: .venv-train/.done

@@ -69,7 +69,7 @@ def test_bytes_of_every_value_go_through_both_ways(wire: Wire, pty: Pty) -> None
 def test_reading_waits_no_longer_than_it_is_told(wire: Wire) -> None:
     start = time.monotonic()
     assert wire.read(0.05) == b""
-    assert 0.04 < time.monotonic() - start < 0.5
+    assert 0.04 < time.monotonic() - start < 2
     assert wire.read(0) == b""
 
 
@@ -77,7 +77,7 @@ def test_reading_returns_with_the_first_bytes(wire: Wire, pty: Pty) -> None:
     os.write(pty.far, b"abc")
     start = time.monotonic()
     assert wire.read(5.0) in (b"a", b"ab", b"abc")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 4
 
 
 def test_the_other_end_that_goes_away_is_lost(wire: Wire, pty: Pty) -> None:
