@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,17 @@ def to_float(model: Any) -> bytes:
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     with _without_chatter():
         return bytes(converter.convert())
+
+
+def to_float_onnx(model: Any) -> bytes:
+    """The same network as a float .onnx."""
+    from apps.to_onnx import to_onnx
+    from compiler.reader import read_graph
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(to_float(model))
+        return to_onnx(read_graph(path))
 
 
 @contextlib.contextmanager

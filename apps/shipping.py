@@ -11,14 +11,24 @@ import yaml
 from pipelines.errors import OutputError
 
 
-def write_model(out: Path, model: bytes, manifest: dict[str, Any], engine: str = "tflite") -> Path:
-    """Write ``model.tflite`` (``model.onnx``) and ``manifest.yaml``; neither is ever there by half.
+def write_model(
+    out: Path,
+    model: bytes,
+    manifest: dict[str, Any],
+    engine: str = "tflite",
+    *,
+    suffix: str = "",
+    onnx: bytes | None = None,
+) -> Path:
+    """Write ``model.tflite`` (``model.onnx``) and ``manifest.yaml``; none is ever there by half.
 
     Args:
         out: the folder; made where it is not there.
         model: its file's bytes.
         manifest: what it says (pipelines.models.Manifest) but for ``files``, which is filled in here.
-        engine: what runs it, and the file's suffix.
+        engine: what runs it.
+        suffix: of the file; the engine's name where empty.
+        onnx: the same network as a float .onnx beside it, for other engines.
 
     Returns:
         The manifest's path.
@@ -30,15 +40,23 @@ def write_model(out: Path, model: bytes, manifest: dict[str, Any], engine: str =
     from pipelines.models import read_manifest
 
     make_folder(out)
-    name, digest = f"model.{engine}", hashlib.sha256(model).hexdigest()
-    file = {"engine": engine, "path": name, "sha256": digest, "bytes": len(model)}
+    written = [(engine, suffix or engine, model)]
+    if onnx is not None:
+        written.append(("onnx", "onnx", onnx))
+    files = [_entry(*one) for one in written]
     head = {key: manifest[key] for key in ("name", "title")}
     rest = {key: value for key, value in manifest.items() if key not in head}
-    text = yaml.safe_dump(head | {"files": [file]} | rest, sort_keys=False, width=120, allow_unicode=True)
-    write_whole(out / name, model)
+    text = yaml.safe_dump(head | {"files": files} | rest, sort_keys=False, width=120, allow_unicode=True)
+    for file, (_, _, data) in zip(files, written, strict=True):
+        write_whole(out / str(file["path"]), data)
     write_whole(out / "manifest.yaml", text.encode())
     read_manifest(out / "manifest.yaml")
     return out / "manifest.yaml"
+
+
+def _entry(engine: str, suffix: str, data: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(data).hexdigest()
+    return {"engine": engine, "path": f"model.{suffix}", "sha256": digest, "bytes": len(data)}
 
 
 def make_folder(path: Path) -> None:

@@ -18,9 +18,10 @@ from pipelines.errors import ConfigError, ModelError, Problem
 from pipelines.registry import did_you_mean
 from pipelines.resources import absent_models, expanded, fetched_files, manifests
 
-SUFFIXES = {".tflite": "tflite", ".onnx": "onnx"}
-READS = {"bundle": "tflite"}
+SUFFIXES = {".tflite": "tflite", ".onnx": "onnx", ".skops": "sklearn"}
+READS = {"armnn": "tflite", "bundle": "tflite", "opencv": "onnx", "tflm": "tflite"}
 """Engines that take another one's files."""
+PICKLES = (".pkl", ".pickle", ".joblib")
 State = Literal["here", "damaged", "missing", "to fetch", "quoted"]
 
 
@@ -197,6 +198,9 @@ def open_model(reference: str, folder: Path, engine: str | None = None, accelera
     path = _find(reference, folder)
     if path.suffix == ".yaml":
         return _from_manifest(path, engine, accelerator)
+    if path.suffix in PICKLES:
+        raise ModelError(f"model {reference} is a pickle by its name, whose loading may run any code, and is never "
+                         "loaded; save the model with skops.io.dump (.skops), or convert it to ONNX")  # fmt: skip
     known = SUFFIXES.get(path.suffix)
     if engine is None and known is None:
         raise ModelError(f"model {reference}: no engine is known for {path.suffix or 'a file without a suffix'}; "

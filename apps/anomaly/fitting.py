@@ -12,7 +12,7 @@ from apps import checkpoint
 from apps.anomaly.features import Floats
 from apps.progress import track
 from apps.training import Options
-from pipelines.engines.tflite import Tflite
+from pipelines import registry
 
 BATCH = 200
 
@@ -47,9 +47,10 @@ def fit(model: Any, epoch: Epoch, options: Options, name: str) -> None:
     print(f"{name}: {options.epochs} epochs, loss {loss:.4f}", flush=True)
 
 
-def answers(model: Path, features: Floats) -> Floats:
-    """What the exported model gives for [N, bands, axes]: [N, …], by the shipped engine."""
-    engine = Tflite(Tflite.Config(model=str(model)), model)
+def answers(model: Path, features: Floats, name: str = "tflite") -> Floats:
+    """What the exported model gives for [N, bands, axes]: [N, …], by the shipped engine of that name."""
+    kind = registry.load("engines", name)
+    engine = kind(kind.Config(model=str(model)), model)
     try:
         shape = engine.inputs[0].shape
         return np.stack([engine.infer(one.reshape(shape))[0][0].copy() for one in features])

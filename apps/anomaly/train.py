@@ -51,7 +51,7 @@ def train(fan: int, options: Options) -> None:
     prepare(options)
     limit, held_out = calibrate(recordings, fan, options)
     again = f"{COMMAND} --fan {fan} --epochs {options.epochs} --seed {options.seed}"
-    flatbuffer, facts = learn(_normal(recordings, fan), f"fan-{fan}", options)
+    flatbuffer, onnx, facts = learn(_normal(recordings, fan), f"fan-{fan}", options)
     learn(_normal(recordings, other), f"fan-{other}", options)
     hours = len(held_out) * HOP_MS / 3.6e6
     scores = [
@@ -76,14 +76,14 @@ def train(fan: int, options: Options) -> None:
             **facts,
         },
         "accuracy": scores,
-    })  # fmt: skip
+    }, onnx=onnx)  # fmt: skip
 
 
-def learn(normal: list[Recording], name: str, options: Options) -> tuple[bytes, dict[str, int]]:
-    """The int8 autoencoder of these recordings, also as ``work/<name>.tflite``, and its size."""
+def learn(normal: list[Recording], name: str, options: Options) -> tuple[bytes, bytes, dict[str, int]]:
+    """The int8 autoencoder of these recordings and its float .onnx, also as ``work/<name>.tflite``, and its size."""
     import keras
 
-    from apps.int8 import to_int8
+    from apps.int8 import to_float_onnx, to_int8
 
     cut = np.concatenate([windows(one.samples) for one in normal])
     plain = band_powers(cut, BANDS)
@@ -102,7 +102,8 @@ def learn(normal: list[Recording], name: str, options: Options) -> tuple[bytes, 
     flatbuffer = to_int8(raw, lambda: (example[None] for example in _examples(plain)))
     write_whole(options.work / f"{name}.tflite", flatbuffer)
     weights = [one.shape for one in raw.get_weights() if one.ndim == 2]
-    return flatbuffer, {"parameters": raw.count_params(), "macs": int(sum(np.prod(shape) for shape in weights))}
+    macs = int(sum(np.prod(shape) for shape in weights))
+    return flatbuffer, to_float_onnx(raw), {"parameters": raw.count_params(), "macs": macs}
 
 
 def _examples(plain: Floats) -> Floats:

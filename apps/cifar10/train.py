@@ -181,6 +181,7 @@ def ship(student: Any, images: Images, watch: tuple[Images, Labels], options: Op
     """Export ``student``, calibrated with 1,000 of ``images``; the float model stays in ``work``."""
     from apps.cifar10 import export
     from apps.cifar10.score import predictions
+    from apps.int8 import to_float_onnx
 
     weights = nets.folded(student)
     network = export.keras_model(weights)
@@ -220,7 +221,7 @@ def ship(student: Any, images: Images, watch: tuple[Images, Labels], options: Op
             "command": command,
         }],
     }  # fmt: skip
-    write_model(options.out, flat, manifest)
+    write_model(options.out, flat, manifest, onnx=to_float_onnx(network))
 
 
 @click.command("cifar10")

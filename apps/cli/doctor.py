@@ -15,6 +15,10 @@ from pipelines.resources import bundled_configs
 DESKTOP = "pip install 'eiq-demo[desktop]'"
 
 
+PROOFS = {"bundle": "kws", "onnx": "kws", "opencv": "kws", "sklearn": "fan_state_svm", "tflm": "kws"}
+"""A bundled model that each engine must load."""
+
+
 @click.command()
 def doctor() -> None:
     """Say what works on this machine, and the command that mends what does not.
@@ -34,7 +38,8 @@ def doctor() -> None:
     })  # fmt: skip
     demos = {path.name: partial(_demo, path) for path in bundled_configs()}
     missing = _section("the bundled demos", demos)
-    _section("models in ONNX need", {"ONNX Runtime": _onnxruntime})
+    _section("the other engines need", {name: partial(_engine, name, model) for name, model in PROOFS.items()}
+             | {"armnn": _armnn})  # fmt: skip
     _section("clustering needs", {"scikit-learn": _sklearn})
     _section("the target rt needs", {
         "rt:host": partial(_board, "host"),
@@ -70,10 +75,20 @@ def _tflite() -> str:
     return engine.description
 
 
-def _onnxruntime() -> str:
-    from pipelines.engines import _onnxruntime
+def _engine(name: str, model: str) -> str:
+    from pipelines import registry
+    from pipelines.models import open_model
 
-    return f"onnxruntime {_onnxruntime.runtime().__version__}, on the CPU"
+    kind = registry.load("engines", name)
+    engine = kind(kind.Config(model=model), open_model(model, Path.cwd(), engine=name).path)
+    engine.close()
+    return str(engine.description)
+
+
+def _armnn() -> str:
+    from pipelines.engines import armnn
+
+    return armnn.available()
 
 
 def _sklearn() -> str:

@@ -45,7 +45,7 @@ def train(fan: int, options: Options) -> None:
     recordings = load(options.data)
     other = other_fan(recordings, fan)
     prepare(options)
-    flatbuffer, facts = _one(recordings, fan, options)
+    flatbuffer, onnx, facts = _one(recordings, fan, options)
     _one(recordings, other, options)
     scores = [
         *score(options.work / f"fan-{fan}.tflite", recordings, fan, other),
@@ -64,14 +64,14 @@ def train(fan: int, options: Options) -> None:
             **facts,
         },
         "accuracy": scores,
-    })  # fmt: skip
+    }, onnx=onnx)  # fmt: skip
 
 
-def _one(recordings: tuple[Recording, ...], fan: int, options: Options) -> tuple[bytes, dict[str, int]]:
-    """The int8 model that learned from one fan, also as ``work/fan-<fan>.tflite``, and its size."""
+def _one(recordings: tuple[Recording, ...], fan: int, options: Options) -> tuple[bytes, bytes, dict[str, int]]:
+    """The int8 model that learned from one fan and its float .onnx, also as ``work/fan-<fan>.tflite``, and its size."""
     import keras
 
-    from apps.int8 import to_int8
+    from apps.int8 import to_float_onnx, to_int8
 
     mine = [one for one in recordings if one.fan == fan]
     cut = {state: np.concatenate([windows(one.samples) for one in mine if one.state == state]) for state in STATES}
@@ -89,7 +89,7 @@ def _one(recordings: tuple[Recording, ...], fan: int, options: Options) -> tuple
     raw = on_raw(model, mean, deviation)
     flatbuffer = to_int8(raw, lambda: (example[None] for example in _examples(plain)))
     write_whole(options.work / f"fan-{fan}.tflite", flatbuffer)
-    return flatbuffer, {"parameters": raw.count_params(), "macs": macs(raw)}
+    return flatbuffer, to_float_onnx(raw), {"parameters": raw.count_params(), "macs": macs(raw)}
 
 
 def _examples(plain: Floats) -> Floats:
@@ -98,11 +98,17 @@ def _examples(plain: Floats) -> Floats:
 
 
 def score(
-    model: Path, recordings: tuple[Recording, ...], learned: int, fan: int, *, shipped: bool = True
+    model: Path,
+    recordings: tuple[Recording, ...],
+    learned: int,
+    fan: int,
+    *,
+    shipped: bool = True,
+    engine: str = "tflite",
 ) -> list[dict[str, Any]]:
     """A manifest's lines for a model on a fan that it did not learn from, also printed. Windows do not overlap."""
     tested = unseen(recordings, fan, learned)
-    given = [answers(model, band_powers(windows(one.samples, LENGTH), BANDS)) for one in tested]
+    given = [answers(model, band_powers(windows(one.samples, LENGTH), BANDS), engine) for one in tested]
     scores = np.concatenate(given)
     truth = np.repeat([STATES.index(one.state) for one in tested], [len(one) for one in given])
     confusion = np.zeros((len(STATES), len(STATES)), int)

@@ -18,7 +18,7 @@ from apps import checkpoint
 from apps.gesture import network
 from apps.gesture.augment import PLAIN, Hands, bank
 from apps.gesture.data import AXES, CHANNELS, LABELS, RATE, SAMPLES, Floats, Inputs, Integers, Recordings, read
-from apps.int8 import to_int8
+from apps.int8 import to_float_onnx, to_int8
 from apps.progress import track
 from apps.shipping import write_model
 from apps.training import Options, training_options
@@ -69,12 +69,17 @@ def fitted(known: Recordings, hands: Hands, epochs: int, seed: int, kept: Callab
     return model
 
 
+def single(model: Any) -> Any:
+    """The same network for one movement at a time."""
+    one = network.build(batch=1)
+    one.set_weights(model.get_weights())
+    return one
+
+
 def quantised(model: Any, known: Recordings, hands: Hands, seed: int) -> bytes:
     """The model as int8 .tflite, its ranges measured on an epoch."""
     examples, _ = epoch_of(known, hands, seed, epoch=1_000_000)
-    single = network.build(batch=1)
-    single.set_weights(model.get_weights())
-    return to_int8(single, lambda: (example[None] for example in examples))
+    return to_int8(single(model), lambda: (example[None] for example in examples))
 
 
 def limit_threads(threads: int) -> None:
@@ -140,9 +145,10 @@ def command(test: Path | None, plain: bool, **options: Any) -> None:
     said = f"eiq-demo train gesture --data DIR --out models/gesture --epochs {told.epochs} --seed {told.seed}"
     said += " --plain" if plain else ""
     flatbuffer, facts = quantised(model, known, hands, told.seed), manifest(model, said, told.seed, len(known))
-    write_model(told.out, flatbuffer, facts)
+    onnx = to_float_onnx(single(model))
+    write_model(told.out, flatbuffer, facts, onnx=onnx)
     if unseen:
-        write_model(told.out, flatbuffer, facts | {"accuracy": [_score(told.out, unseen, told.seed)]})
+        write_model(told.out, flatbuffer, facts | {"accuracy": [_score(told.out, unseen, told.seed)]}, onnx=onnx)
 
 
 def _score(model: Path, unseen: Recordings, seed: int) -> dict[str, Any]:

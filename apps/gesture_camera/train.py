@@ -158,6 +158,7 @@ def export(model: Any, data: Corpus, steps: Preprocessing, options: Options, fol
     """Quantise, score on the validation part, and write model and manifest; the float model stays in ``work``."""
     from apps.gesture_camera import network
     from apps.gesture_camera.score import answers
+    from apps.int8 import to_float_onnx
 
     ((_, examples, _),) = epochs(data, steps, options.seed, range(options.epochs, options.epochs + 1))
     flatbuffer = network.quantised(model, examples[:600])
@@ -166,7 +167,7 @@ def export(model: Any, data: Corpus, steps: Preprocessing, options: Options, fol
     scored = rates(answers(options.work / "model.tflite", data.watched), data.labels)
     floats = rates(model.predict(data.watched, batch_size=256, verbose=0), data.labels)
     print(f"{len(flatbuffer):,} bytes; validation: float {floats}, int8 {scored}")
-    write_model(options.out, flatbuffer, manifest(model, data, options, fold, scored))
+    write_model(options.out, flatbuffer, manifest(model, data, options, fold, scored), onnx=to_float_onnx(model))
 
 
 def manifest(model: Any, data: Corpus, options: Options, fold: int, scored: dict[str, float]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import click
 import numpy as np
 
 from apps import checkpoint
+from apps.int8 import to_float_onnx
 from apps.kws import network, synthesis
 from apps.kws.augment import Augmenter, Recipe
 from apps.kws.pictures import LABELS, RATE, SILENCE, UNKNOWN, Bank, Floats, Integers, Pixels, features_of_pictures, load
@@ -195,7 +196,8 @@ def export(model: Any, data: Corpus, options: Options, settled: int) -> None:
     scores = network.scores_of(options.work / "model.tflite", features_of_pictures(data.validation.pixels))
     right = round(float((scores.argmax(axis=1) == data.validation.labels).mean()), 4)
     print(f"{len(flatbuffer):,} bytes; validation: float {accuracy(model, data.validation):.4f}, int8 {right:.4f}")
-    write_model(options.out, flatbuffer, manifest(model, data, options, settled, right))
+    onnx = to_float_onnx(model)
+    write_model(options.out, flatbuffer, manifest(model, data, options, settled, right), onnx=onnx)
 
 
 def manifest(model: Any, data: Corpus, options: Options, settled: int, right: float) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def convert(node: Node, cls: type[C], path: str, problems: list[Problem]) -> C |
 def value(node: Node, type_: Any, path: str, problems: list[Problem]) -> Any:
     """One value as ``type_`` says; None with a problem added where it is not that."""
     for option in options_of(type_):
+        if get_origin(option) is Literal and node.value in get_args(option):
+            return node.value  # one of a few names, where a path may stand as well
         if option is Step:
             return step(node, ("transforms",), path, problems)
         if is_config(option) and node.entries is not None:

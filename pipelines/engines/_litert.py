@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-import tempfile
-import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pipelines.engines._delegate import Delegate
+from pipelines.engines._stderr import turned_away
 from pipelines.errors import ModelError
 from pipelines.optional import require
 
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")  # the first that is installed
 _RESOLVERS = {"auto": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
 _CHATTER = re.compile(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\.\n")
-_STDERR = threading.Lock()
 
 
 def runtime() -> str:
@@ -38,26 +37,36 @@ def version(runtime: str) -> str:
     return f"{runtime.replace('_', '-')} {import_module(runtime).__version__}"
 
 
-def load(runtime: str, data: bytes, kernels: str, threads: int) -> Any:
-    """An interpreter with its tensors allocated. Raises MissingDependency, ValueError, RuntimeError."""
+def load(
+    runtime: str, data: bytes, kernels: str, threads: int, delegate: Delegate | None = None
+) -> tuple[Any, set[int]]:
+    """An interpreter with its tensors allocated, and which operators the delegate took, by their index.
+
+    Raises MissingDependency, ValueError, RuntimeError.
+    """
     install = "pip install 'eiq-demo[desktop]' (or tflite-runtime, on a board that comes with it)"
     litert = require(f"{runtime}.interpreter", purpose="the engine tflite", install=install)
     resolver = litert.OpResolverType[_RESOLVERS[kernels]]
     with _without_chatter():
         interpreter = litert.Interpreter(
-            model_content=data, num_threads=threads, experimental_op_resolver_type=resolver
+            model_content=data,
+            num_threads=threads,
+            experimental_op_resolver_type=resolver,
+            experimental_delegates=[delegate] if delegate else None,
         )
+        taken = delegated(interpreter) if delegate else set()  # XNNPACK takes its share later, with the tensors
         interpreter.allocate_tensors()
-    return interpreter
+    return interpreter, taken
 
 
 @contextmanager
-def refusals(path: Path, runtime: str) -> Iterator[None]:
+def refusals(path: Path, runtime: str, delegate: Delegate | None = None) -> Iterator[None]:
     """What the interpreter says against a model, as a ModelError of one sentence."""
     try:
         yield
     except (ValueError, RuntimeError) as error:  # a tensor's name that is not UTF-8 is a ValueError as well
-        raise ModelError(f"{path} {_reason(str(error), version(runtime))}") from error
+        reason = _reason(str(error), version(runtime), delegate)
+        raise ModelError(f"{path} {reason}") from error
 
 
 def first_line(said: object) -> str:
@@ -65,7 +74,10 @@ def first_line(said: object) -> str:
     return next((line.strip().rstrip(".") for line in str(said).splitlines() if line.strip()), "it does not say why")
 
 
-def _reason(said: str, runtime: str) -> str:
+def _reason(said: str, runtime: str, delegate: Delegate | None) -> str:
+    if delegate and (refused := re.search(r"(.*)Restored original execution plan after delegate", said, re.DOTALL)):
+        fix = "name another with engine.delegate, or leave it out to run on the CPU"
+        return f"is refused by the delegate {delegate.name} ({first_line(refused[1])}); {fix}"
     if custom := re.search(r"unresolved custom op: (.+?)\.?\n", said):
         fix = "convert the model with built-in operators, or use an engine that has it"
         return f"needs the operator {custom[1]!r}, which {runtime} does not have; {fix}"
@@ -79,43 +91,46 @@ def _reason(said: str, runtime: str) -> str:
 def _without_chatter() -> Iterator[None]:
     """Keep TFLite's one line about XNNPACK, which no setting turns off, from the terminal; hand on everything else.
 
-    The C library writes to file descriptor 2, so that is what is turned away meanwhile: also for the other threads.
     When the load fails, the exception carries what was said, and nothing is handed on.
     """
-    with _STDERR, tempfile.TemporaryFile() as said:
-        sys.stderr.flush()
-        terminal = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-        said.seek(0)
-        if rest := _CHATTER.sub(b"", said.read()):
-            os.write(2, rest)
+    with turned_away() as said:
+        yield
+    if rest := _CHATTER.sub(b"", said.data):
+        os.write(2, rest)
 
 
-def kernels_in_use(interpreter: Any, kernels: str) -> str:
-    """What runs the operators, in words, as the interpreter's own graph shows it."""
+def kernels_in_use(
+    interpreter: Any, kernels: str, delegate: Delegate | None = None, taken: Collection[int] = ()
+) -> str:
+    """What runs the operators, in words, as the interpreter's own graph shows it.
+
+    Args:
+        taken: the operators that ``delegate`` took, by index.
+    """
+    nodes = _operators(interpreter)
+    on_xnnpack = len(delegated(interpreter)) - len(taken)
     if kernels == "reference":
-        return "reference kernels"
-    total, delegated = _delegated(interpreter._get_ops_details())  # no public way; both runtimes have it
-    if delegated:
-        return f"XNNPACK for {delegated} of {total} operators"
-    return "optimised kernels" + (" (XNNPACK takes none of its operators)" if kernels == "auto" else "")
+        cpu = "reference kernels"
+    elif on_xnnpack:
+        cpu = f"XNNPACK for {on_xnnpack} of {len(nodes)} operators"
+    else:
+        cpu = "optimised kernels" + (" (XNNPACK takes none of its operators)" if kernels == "auto" else "")
+    if delegate is None:
+        return cpu
+    left = [node["op_name"] for node in nodes if node["index"] not in taken]
+    on_delegate = f"{len(taken)} of {len(nodes)} operators on {delegate.name}"
+    return f"{on_delegate}, {len(left)} fell back to the CPU: {_counted(left)} ({cpu})" if left else on_delegate
 
 
-def _delegated(nodes: list[dict[str, Any]]) -> tuple[int, int]:
-    """How many operators the model has, and how many of them a delegate took over.
+def delegated(interpreter: Any) -> set[int]:
+    """The operators that delegates took over, by index.
 
     The interpreter keeps the operators that a delegate replaced and appends one DELEGATE per group of them. Which ones
     a group replaced shows by walking from its outputs back to its inputs.
     """
-    operators = [node for node in nodes if node["op_name"] != "DELEGATE"]
-    maker = {int(tensor): node for node in operators for tensor in node["outputs"]}
+    maker = {int(tensor): node for node in _operators(interpreter) for tensor in node["outputs"]}
     replaced: set[int] = set()
-    for group in (node for node in nodes if node["op_name"] == "DELEGATE"):
+    for group in (node for node in interpreter._get_ops_details() if node["op_name"] == "DELEGATE"):
         given, wanted = set(map(int, group["inputs"])), list(map(int, group["outputs"]))
         while wanted:
             tensor = wanted.pop()
@@ -123,4 +138,16 @@ def _delegated(nodes: list[dict[str, Any]]) -> tuple[int, int]:
             if node and tensor not in given and node["index"] not in replaced:
                 replaced.add(node["index"])
                 wanted += map(int, node["inputs"])
-    return len(operators), len(replaced)
+    return replaced
+
+
+def _operators(interpreter: Any) -> list[dict[str, Any]]:
+    """The model's own."""
+    nodes = interpreter._get_ops_details()  # no public way; both runtimes have it
+    return [node for node in nodes if node["op_name"] != "DELEGATE"]
+
+
+def _counted(names: list[str]) -> str:
+    """``CONV_2D (3), SOFTMAX``."""
+    counts = Counter(names)
+    return ", ".join(f"{name} ({count})" if count > 1 else name for name, count in counts.items())

@@ -1,15 +1,16 @@
-"""The runtime behind the engine onnx: loaded for the CPU alone, its refusals put into words."""
+"""The runtime behind the engine onnx: loaded for the providers that were asked for, its refusals put into words."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import ModelError
+from pipelines.errors import CapabilityError, ModelError
 from pipelines.optional import require
 
 CPU = "CPUExecutionProvider"
@@ -29,8 +30,19 @@ def runtime() -> Any:
     return require("onnxruntime", purpose="the engine onnx", install="pip install 'eiq-demo[onnx]'")
 
 
-def load(ort: Any, data: bytes, threads: int) -> Any:
-    """A session of one model on the CPU."""
+def check_providers(ort: Any, asked: Sequence[str]) -> None:
+    """Raises CapabilityError where this ONNX Runtime has not all of them; it would warn, and take the CPU."""
+    has = ort.get_available_providers()
+    for name in asked:
+        if name not in has:
+            raise CapabilityError(
+                f"got engine.providers with {name}, but this onnxruntime {ort.__version__} has: {', '.join(has)}; "
+                "name those, or install the build of ONNX Runtime that has it"
+            )
+
+
+def load(ort: Any, data: bytes, threads: int, providers: Sequence[str] = (CPU,)) -> Any:
+    """A session of one model on these providers, in order of preference."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -38,17 +50,33 @@ def load(ort: Any, data: bytes, threads: int) -> Any:
     options.add_session_config_entry("session.load_model_format", "ONNX")  # never ORT's own, unchecked format
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     # without enable_fallback=0 it would print to stdout and try again by itself
-    return ort.InferenceSession(data, options, providers=[CPU], enable_fallback=0)
+    return ort.InferenceSession(data, options, providers=list(providers), enable_fallback=0)
 
 
-def operators(session: Any, path: Path) -> int:
-    """How many operators there are, all of them on the CPU. Raises ModelError where another provider has some."""
+def runs(session: Any, path: Path, asked: Sequence[str] = (CPU,)) -> str:
+    """What runs the operators, in words. Raises ModelError where a provider has some that was not asked for.
+
+    ONNX Runtime gives the CPU what the others do not take, and a session without one that fails to start.
+    """
     groups = session.get_provider_graph_assignment_info()
-    others = {group.ep_name for group in groups} - {CPU}
-    if session.get_providers() != [CPU] or others:
-        got = sorted({*session.get_providers(), *others})
-        raise ModelError(f"{path} would run on {', '.join(got)}, expected {CPU} alone; reinstall onnxruntime")
-    return sum(len(group.get_nodes()) for group in groups)
+    nodes: dict[str, list[str]] = {}
+    for group in groups:
+        nodes.setdefault(group.ep_name, []).extend(node.op_type for node in group.get_nodes())
+    others = {*session.get_providers(), *nodes} - {*asked, CPU}
+    lost = [name for name in asked if name not in session.get_providers()]
+    if others or lost:
+        got = ", ".join(sorted({*session.get_providers(), *others}))
+        expected = f"{asked[0]} alone" if len(asked) == 1 else ", ".join(asked)
+        raise ModelError(f"{path} would run on {got}, expected {expected}; reinstall onnxruntime, or name other "
+                         "engine.providers")  # fmt: skip
+    total = sum(map(len, nodes.values()))
+    if set(nodes) <= {asked[0]}:
+        return f"{asked[0]} for all {total} operators"
+    shares = [f"{name} for {len(nodes.get(name, []))} of {total} operators" for name in asked if name != CPU]
+    if left := Counter(nodes.get(CPU, [])):
+        names = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in left.items())
+        shares.append(f"{left.total()} fell back to the CPU: {names}")
+    return ", ".join(shares)
 
 
 @contextmanager

@@ -30,7 +30,8 @@ _SCHEMA: dict[str, dict[int, str]] = {
     "Function": {7: "Node", 11: "Attribute"},
 }
 _IR_VERSION, _GRAPH = 1, 7
-_NODE, _INITIALIZER = 1, 5
+_NODE, _INITIALIZER, _INPUTS, _OUTPUTS = 1, 5, 11, 12
+_VALUE_NAME, _VALUE_TYPE, _TENSOR_TYPE, _ELEMENTS, _SHAPE, _DIM, _DIM_VALUE = 1, 2, 1, 1, 2, 1, 1
 _INPUT, _OUTPUT, _OP_TYPE = 1, 2, 4
 _DIMS, _TYPE, _FLOAT_DATA, _INT32_DATA, _NAME, _RAW_DATA, _EXTERNAL_DATA, _LOCATION = 1, 2, 4, 5, 8, 9, 13, 14
 _FLOAT, _INTEGERS = 1, {2: "B", 3: "b", 4: "H", 5: "h", 6: "i"}  # TensorProto.DataType, by struct's letter
@@ -45,10 +46,29 @@ class OnnxFile:
     Args:
         data: the whole file.
         quantised: scale and zero point of a tensor that one DequantizeLinear reads or one QuantizeLinear writes.
+        inputs, outputs: in the file's order; constants that stand among the inputs as well are left out.
+        dangling: a name that an operator or output takes and that nothing before it gives; empty where there is none.
     """
 
     data: bytes
     quantised: dict[str, Quantisation]
+    inputs: tuple[Edge, ...] = ()
+    outputs: tuple[Edge, ...] = ()
+    dangling: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An input or output.
+
+    Args:
+        kind: the number of its element type (TensorProto.DataType); 0 where it is no tensor.
+        shape: None for an open axis.
+    """
+
+    name: str
+    kind: int
+    shape: tuple[int | None, ...]
 
 
 def read_model(path: Path) -> OnnxFile:
@@ -71,6 +91,8 @@ def read_model(path: Path) -> OnnxFile:
         graphs = [value for number, value in _fields(memoryview(data)) if number == _GRAPH]
         outside = next((tensor for tensor in tensors if _is_external(tensor)), None)
         quantised = {name: q for graph in graphs for name, q in _quantised(_bytes(graph)).items()}
+        inputs, outputs = (tuple(e for g in graphs for e in _edges(_bytes(g), field)) for field in (_INPUTS, _OUTPUTS))
+        dangling = next((name for graph in graphs for name in _dangling(_bytes(graph))), "")
     except (IndexError, TypeError) as problem:
         raise ModelError(
             f"{path} is cut short or damaged, or no ONNX model: {len(data)} bytes, and what they say does not add up; "
@@ -83,7 +105,7 @@ def read_model(path: Path) -> OnnxFile:
             f"{path} keeps the weights {_text(outside, _NAME)!r} in another file, expected one file with everything; "
             "save it again with onnx.save(model, path, save_as_external_data=False)"
         )
-    return OnnxFile(data, quantised)
+    return OnnxFile(data, quantised, inputs, outputs, dangling)
 
 
 # ---- messages ----------------------------------------------------------------------------------------------------
@@ -146,6 +168,42 @@ def _texts(message: memoryview, field: int) -> list[str]:
 
 def _text(message: memoryview, field: int) -> str:
     return next(iter(_texts(message, field)), "")
+
+
+# ---- inputs and outputs ------------------------------------------------------------------------------------------
+
+
+def _edges(graph: memoryview, field: int) -> Iterator[Edge]:
+    parts = list(_fields(graph))
+    constants = {_text(_bytes(value), _NAME) for number, value in parts if number == _INITIALIZER}
+    for value in (_bytes(value) for number, value in parts if number == field):
+        name = _text(value, _VALUE_NAME)
+        if name not in constants:
+            tensor = _part(_part(value, _VALUE_TYPE), _TENSOR_TYPE)
+            kind = next((value for number, value in _fields(tensor) if number == _ELEMENTS), 0)
+            dims = [_bytes(dim) for number, dim in _fields(_part(tensor, _SHAPE)) if number == _DIM]
+            yield Edge(name, kind if isinstance(kind, int) else 0, tuple(map(_size_of, dims)))
+
+
+def _dangling(graph: memoryview) -> Iterator[str]:
+    parts = [(number, value) for number, value in _fields(graph) if number in (_NODE, _INITIALIZER, _INPUTS, _OUTPUTS)]
+    names = {_INITIALIZER: _NAME, _INPUTS: _VALUE_NAME}
+    known = {""} | {_text(_bytes(value), names[number]) for number, value in parts if number in names}
+    for node in (_bytes(value) for number, value in parts if number == _NODE):
+        yield from (name for name in _texts(node, _INPUT) if name not in known)
+        known.update(_texts(node, _OUTPUT))
+    outputs = (_text(_bytes(value), _VALUE_NAME) for number, value in parts if number == _OUTPUTS)
+    yield from (name for name in outputs if name not in known)
+
+
+def _size_of(dim: memoryview) -> int | None:
+    size = next((value for number, value in _fields(dim) if number == _DIM_VALUE), None)
+    return size if isinstance(size, int) and 0 <= size < 1 << 63 else None
+
+
+def _part(message: memoryview, field: int) -> memoryview:
+    """A message inside another; an empty one where it is not there."""
+    return next((_bytes(value) for number, value in _fields(message) if number == field), memoryview(b""))
 
 
 # ---- tensors -----------------------------------------------------------------------------------------------------

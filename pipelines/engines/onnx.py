@@ -1,4 +1,4 @@
-"""ONNX models through ONNX Runtime, on the CPU: what scikit-learn (skl2onnx), PyTorch and others export."""
+"""ONNX models through ONNX Runtime: what scikit-learn (skl2onnx), PyTorch and others export."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TYPES = {
 
 
 class Onnx:
-    """An .onnx model on the CPU, never on another execution provider.
+    """An .onnx model on the CPU, or on the execution providers that are asked for and on no other.
 
     Shapes must be fixed but for the batch (the first axis), of which an open one is 1. ONNX has no word for the scale
     of a quantised input or output: an integer one has that of the DequantizeLinear that reads it, or the
@@ -38,6 +38,7 @@ class Onnx:
 
     Raises when built:
         ModelError: not an ONNX model, cut short, damaged, or with an operator, type or shape that cannot be run.
+        CapabilityError: this ONNX Runtime has no such provider.
         MissingDependency: onnxruntime is not installed.
     """
 
@@ -45,24 +46,28 @@ class Onnx:
         """
         Args:
             threads: of one operator's own pool.
+            providers: ONNX Runtime's execution providers in order of preference, such as VSINPUExecutionProvider. What
+                they do not take runs on the CPU, and is said.
             outputs: which outputs to read, by name and in this order; all where absent. The others are not computed.
         """
 
         threads: Annotated[int, Meta(gt=0, le=64)] = 1
+        providers: Annotated[tuple[Text, ...], Meta(min_length=1)] = (_onnxruntime.CPU,)
         outputs: tuple[Text, ...] = ()
 
     def __init__(self, config: Config, path: Path) -> None:
         file = read_model(path)
         ort = _onnxruntime.runtime()
+        _onnxruntime.check_providers(ort, config.providers)
         with _onnxruntime.refusals(ort, path):
-            session = _onnxruntime.load(ort, file.data, config.threads)
+            session = _onnxruntime.load(ort, file.data, config.threads, config.providers)
             outputs = _chosen(session.get_outputs(), config.outputs, path)
             self.inputs = tuple(_spec(arg, "input", path, file.quantised) for arg in session.get_inputs())
             self.outputs = tuple(_spec(arg, "output", path, file.quantised) for arg in outputs)
-            count = _onnxruntime.operators(session, path)
+            runs = _onnxruntime.runs(session, path, config.providers)
             self._bind(ort, session)
         threads = f"{config.threads} thread{'s' * (config.threads > 1)}"
-        self.description = f"onnxruntime {ort.__version__}, {_onnxruntime.CPU} for all {count} operators, {threads}"
+        self.description = f"onnxruntime {ort.__version__}, {runs}, {threads}"
         self._path, self._ort = path, ort
 
     def _bind(self, ort: Any, session: Any) -> None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
-from msgspec import Meta
+from msgspec import Meta, field
 
-from pipelines.config.schema import EngineConfig
+from pipelines.config.schema import EngineConfig, InputPath
 from pipelines.core import Array, TensorSpec
 from pipelines.engines import _litert
+from pipelines.engines._delegate import Delegate
 from pipelines.engines._flatbuffer import read_model
+from pipelines.engines._tflite_tensor import spec_of
 from pipelines.errors import ModelError, SignalMismatch
 from pipelines.quantise import Dequantiser, Edge, to_stored
 
 
 class Tflite:
-    """A .tflite model on the CPU.
+    """A .tflite model on the CPU, or as far as it goes on an external delegate.
 
     ``inputs`` and ``outputs`` stand in the model's own order. A dimension that the model leaves open (-1 in its shape
     signature) has the size that the file states, commonly a batch of 1; a model that states none, or whose outputs
@@ -29,8 +30,9 @@ class Tflite:
     crash tflite-runtime 2.14, which unlike LiteRT does not verify. A manifest's sha256 finds both.
 
     Raises when built:
-        ModelError: not a .tflite file, cut short, damaged, or with an operator or tensor that cannot be run.
-        MissingDependency: neither runtime is installed.
+        ModelError: not a .tflite file, cut short, damaged, or with an operator or tensor that cannot be run;
+            or one that the delegate refuses.
+        MissingDependency: neither runtime is installed, or the delegate's library cannot be loaded.
     """
 
     class Config(EngineConfig, frozen=True, kw_only=True):
@@ -39,20 +41,31 @@ class Tflite:
             threads: of the interpreter's own pool.
             kernels: auto (optimised, and XNNPACK where it applies), builtin (optimised, no delegate) or reference
                 (TFLite's reference kernels: slow, and the same to the bit on every machine).
+            delegate: an external delegate that runs what it can: vx, ethosu, neutron or armnn, or the path of its
+                shared library. What it does not take runs on ``kernels``, and is said.
+            delegate_options: of that library, handed on as they are.
         """
 
         threads: Annotated[int, Meta(gt=0, le=64)] = 1
         kernels: Literal["auto", "builtin", "reference"] = "auto"
+        delegate: Literal["vx", "ethosu", "neutron", "armnn"] | InputPath | None = None
+        delegate_options: dict[str, str | int | float | bool] = field(default_factory=dict)
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.delegate_options and self.delegate is None:
+                raise ValueError("got delegate_options without a delegate; name it with delegate")
 
     def __init__(self, config: Config, path: Path) -> None:
         data = read_model(path)
         runtime = _litert.runtime()
-        with _litert.refusals(path, runtime):
-            self._interpreter = _litert.load(runtime, data, config.kernels, config.threads)
+        delegate = Delegate(config.delegate, config.delegate_options) if config.delegate else None
+        with _litert.refusals(path, runtime, delegate):
+            self._interpreter, taken = _litert.load(runtime, data, config.kernels, config.threads, delegate)
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-            kernels = _litert.kernels_in_use(self._interpreter, config.kernels)
-        self.inputs = tuple(_spec(detail, "input", path) for detail in inputs)
-        self.outputs = tuple(_spec(detail, "output", path) for detail in outputs)
+            kernels = _litert.kernels_in_use(self._interpreter, config.kernels, delegate, taken)
+        self.inputs = tuple(spec_of(detail, detail["name"], "input", path) for detail in inputs)
+        self.outputs = tuple(spec_of(detail, detail["name"], "output", path) for detail in outputs)
         self.description = f"{_litert.version(runtime)}, {kernels}, {config.threads} thread{'s' * (config.threads > 1)}"
         self._feeds = [
             (detail["index"], spec, to_stored(spec)) for detail, spec in zip(inputs, self.inputs, strict=True)
@@ -93,25 +106,6 @@ class Tflite:
 
 
 # ---- tensors -----------------------------------------------------------------------------------------------------
-
-
-def _spec(detail: dict[str, Any], what: str, path: Path) -> TensorSpec:
-    name, shape, dtype = detail["name"], tuple(int(size) for size in detail["shape"]), np.dtype(detail["dtype"])
-    tensor = f"{path}: {what} {name!r}"
-    scales, zero_points = (detail["quantization_parameters"][key] for key in ("scales", "zero_points"))
-    if dtype.kind not in "fiu" and not (what == "output" and dtype.kind == "b"):
-        raise ModelError(f"{tensor} holds {dtype}, expected numbers; convert the model without it")
-    if 0 in shape or (not shape and len(detail["shape_signature"])):
-        raise ModelError(
-            f"{tensor} has no fixed shape ({list(shape)}), expected one; convert the model with fixed shapes"
-        )
-    if len(scales) > 1:
-        raise ModelError(
-            f"{tensor} has {len(scales)} scales, expected one; convert it with per-tensor inputs and outputs"
-        )
-    if not len(scales) or not scales[0]:
-        return TensorSpec(name, shape, dtype.name)
-    return TensorSpec(name, shape, dtype.name, float(scales[0]), int(zero_points[0]))
 
 
 def _read(view: Callable[[], Array], spec: TensorSpec, real: Edge) -> Array:

@@ -147,7 +147,7 @@ def test_a_directory(tmp_path: Path) -> None:
         (
             "engine: {",
             "engine: {type: tensorrt, ",
-            ["engine.type: unknown engine 'tensorrt'; expected one of: ", "onnx, tflite"],
+            ["engine.type: unknown engine 'tensorrt'; expected one of: ", "onnx, opencv, sklearn, tflite"],
         ),
         ("same.tflite", "nowhere.tflite", ["6:9: engine: model nowhere.tflite: ", "nowhere.tflite is not there"]),
         ("same.tflite", "kvs", ["engine: unknown model 'kvs'; did you mean \"kws\"?"]),

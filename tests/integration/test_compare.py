@@ -181,12 +181,12 @@ def test_float_scores_of_two_kinds_of_file(tmp_path: Path) -> None:
 
 
 def test_a_variant_that_cannot_run_is_told_and_the_others_go_on(tmp_path: Path) -> None:
-    done = in_process("compare", "kws", "--engines", "tflite,onnx,tflite:threads=2", "--frames", "5", cwd=tmp_path)
+    done = in_process("compare", "kws", "--engines", "tflite,sklearn,tflite:threads=2", "--frames", "5", cwd=tmp_path)
     assert done.returncode == 1
-    says(done.stderr, ["cannot run: ", "model kws has no file for the engine 'onnx'"])
+    says(done.stderr, ["cannot run: ", "model kws has no file for the engine 'sklearn'"])
     assert len(done.stderr.splitlines()) == 2  # its name, and why
     says(done.stdout, ["bit-exact: all 60 values of 5 frames"])
-    report = json.loads(in_process("compare", "kws", "--engines", "tflite,onnx", "--json", cwd=tmp_path).stdout)
+    report = json.loads(in_process("compare", "kws", "--engines", "tflite,sklearn", "--json", cwd=tmp_path).stdout)
     assert (report["bit_exact"], report["outcomes"][1]["bit_exact"]) == (False, None)
     assert "has no file" in report["outcomes"][1]["error"]
 
@@ -198,7 +198,7 @@ def test_a_variant_that_cannot_run_is_told_and_the_others_go_on(tmp_path: Path) 
         (["kws", "--engines", "tflite"], 2, "got tflite to compare, expected at least two"),
         (["kws", "--engines", "tflite,bundel"], 2, "unknown engine 'bundel'; did you mean \"bundle\"?"),
         (["kws", "--targets", "sim,nix"], 2, "unknown target 'nix'"),
-        (["kws", "--engines", "onnx,tflite"], 2, "has no file for the engine 'onnx'"),  # nothing to compare with
+        (["kws", "--engines", "sklearn,tflite"], 2, "has no file for the engine 'sklearn'"),  # nothing to compare with
         (["kwz", "--engines", "tflite,bundle"], 2, "no bundled config of that name"),
         (["anomaly", "--engines", "tflite,bundle"], 2, "this demo runs no model; compare targets alone"),
         (["kws", "--engines", "tflite,bundle", "--set", "sensor.microphone={live: true}"], 2, "is live, and no two"),
@@ -232,7 +232,7 @@ def test_the_plot_is_a_picture(tmp_path: Path) -> None:
 
 def test_what_cannot_be_compared_has_no_bars(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    done = in_process("compare", "kws", "--engines", "tflite,onnx", "--frames", "2", "--plot", "a.png", cwd=tmp_path)
+    done = in_process("compare", "kws", "--engines", "tflite,sklearn", "--frames", "2", "--plot", "a.png", cwd=tmp_path)
     assert (done.returncode, (tmp_path / "a.png").exists()) == (1, True)
 
 

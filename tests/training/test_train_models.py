@@ -24,6 +24,10 @@ for framework in ("tensorflow", "torch"):
     pytest.importorskip(framework)
 
 
+FLOAT_TOO = ("anomaly", "cifar10", "fan_state", "gesture", "gesture_camera", "kws")
+"""Those that write the float network as well."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to try a trainer.
@@ -102,6 +106,9 @@ def test_a_trainer_ends_in_a_model_that_run_takes(name: str, tmp_path: Path, sha
     eiq_demo("check", *taken, cwd=tmp_path)
     said = eiq_demo("run", *taken, "--fast", "--frames", "3", "--json", cwd=tmp_path).stdout
     assert '"event": "summary"' in said or '"event":"summary"' in said
+    if name in FLOAT_TOO:
+        assert [file.engine for file in manifest.files] == ["tflite", "onnx"]
+        eiq_demo("run", *taken, "--fast", "--frames", "3", "--engine", "onnx", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "kws"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import tiny_models
+import tiny_onnx
 from apps.shipping import write_model
 from pipelines.errors import ConfigError
 from pipelines.models import open_model
@@ -25,6 +26,16 @@ def test_what_is_written_opens_as_a_model(tmp_path: Path) -> None:
     model = open_model(str(tmp_path / "new"), tmp_path)
     assert (model.name, model.labels) == ("mine", ("no", "off", "on"))
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["manifest.yaml", "model.tflite"]
+
+
+def test_the_float_network_lies_beside_it(tmp_path: Path) -> None:
+    write_model(tmp_path, tiny_models.copy("int8", (1, 3)), MANIFEST, onnx=tiny_onnx.copy())
+    for engine, path, data in (("tflite", "model.tflite", tiny_models.copy("int8", (1, 3))),
+                               ("onnx", "model.onnx", tiny_onnx.copy())):  # fmt: skip
+        assert open_model(str(tmp_path), tmp_path, engine).path == tmp_path / path
+        assert (tmp_path / path).read_bytes() == data
+    assert open_model(str(tmp_path), tmp_path).engine == "tflite"
+    assert open_model(str(tmp_path), tmp_path, "opencv").path == tmp_path / "model.onnx"
 
 
 def test_an_earlier_model_is_replaced(tmp_path: Path) -> None:

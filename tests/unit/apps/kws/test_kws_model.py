@@ -42,7 +42,7 @@ def shipped_features(audio: np.ndarray) -> np.ndarray:
 
 def test_the_file_is_the_manifests_and_small_enough():
     manifest = read_manifest(MODEL / "manifest.yaml")
-    (file,) = manifest.files
+    file, _ = manifest.files
     data = (MODEL / "model.tflite").read_bytes()
     assert hashlib.sha256(data).hexdigest() == file.sha256
     assert len(data) == file.bytes <= 54_000

@@ -10,7 +10,7 @@ import pytest
 import tiny_onnx
 from pipelines.engines import _onnxruntime
 from pipelines.engines.onnx import Onnx
-from pipelines.errors import DataError, MissingDependency, ModelError, SignalMismatch
+from pipelines.errors import CapabilityError, DataError, MissingDependency, ModelError, SignalMismatch
 from tiny_onnx import Node, Tensor, Value
 
 Build = Callable[..., Onnx]
@@ -218,8 +218,37 @@ def test_no_runtime_says_what_to_install(onnx: Build, monkeypatch: pytest.Monkey
 
 def test_another_provider_is_an_error(onnx: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_onnxruntime, "CPU", "SomeOtherProvider")
-    monkeypatch.setattr(_onnxruntime, "load", lambda ort, data, threads: ort.InferenceSession(data, _options(ort)))
-    refused(onnx, tiny_onnx.copy(), "would run on ")
+    monkeypatch.setattr(_onnxruntime, "load", lambda ort, data, *_: ort.InferenceSession(data, _options(ort)))
+    monkeypatch.setattr(_onnxruntime, "check_providers", lambda ort, asked: None)
+    refused(onnx, tiny_onnx.copy(), "would run on ", providers=("SomeOtherProvider",))
+
+
+def test_a_provider_that_is_not_there_is_refused(onnx: Build) -> None:
+    with pytest.raises(CapabilityError, match=r"engine.providers with VSINPUExecutionProvider, but this onnxruntime "):
+        onnx(tiny_onnx.copy(), providers=("VSINPUExecutionProvider", "CPUExecutionProvider"))
+
+
+@pytest.mark.parametrize("more", [(), ("CPUExecutionProvider",)])
+def test_what_a_provider_leaves_to_the_cpu_is_said(onnx: Build, more: tuple[str, ...]) -> None:
+    """PyPI's build has a second provider, which takes no ordinary operator."""
+    runtime = pytest.importorskip("onnxruntime")
+    if "AzureExecutionProvider" not in runtime.get_available_providers():
+        pytest.skip("needs an ONNX Runtime with AzureExecutionProvider")
+    engine = onnx(tiny_onnx.add_and_subtract(), providers=("AzureExecutionProvider", *more))
+    said = "AzureExecutionProvider for 0 of 2 operators, 2 fell back to the CPU: Add, Sub, 1 thread"
+    assert engine.description.endswith(said)
+    a, b = np.full((1, 4), 5, np.float32), np.full((1, 4), 2, np.float32)
+    assert engine.infer(a, b)[1].tolist() == [[7] * 4]
+
+
+def test_the_cpu_alone_is_for_all(onnx: Build) -> None:
+    engine = onnx(tiny_onnx.add_and_subtract(), providers=("CPUExecutionProvider",))
+    assert "CPUExecutionProvider for all 2 operators" in engine.description
+
+
+@pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "/etc/passwd"])
+def test_no_weights_are_read_from_any_other_file(onnx: Build, place: str) -> None:
+    refused(onnx, tiny_onnx.scaled(Tensor("w", WEIGHTS, external=place)), "in another file, expected one file")
 
 
 def _options(ort: Any) -> Any:
