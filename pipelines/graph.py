@@ -156,7 +156,7 @@ class _Builder:
         )
         self.engines.append((model, engine))
         self.models[step.path] = model
-        name: str = getattr(engine, "title", step.name)
+        name: str = getattr(engine, "title", "") or step.name
         times: Callable[[], Iterable[PartTime]] | None = getattr(engine, "times", None)
         return Stage(name, step.kind, stage.process, stage.output, engine, step.config, None, stage.finish, times)
 

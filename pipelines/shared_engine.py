@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.core import Array, Engine, TensorSpec
+from pipelines.core import Array, Engine, PartTime, TensorSpec
 
 
 class SharedEngine:
@@ -16,6 +18,7 @@ class SharedEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._own = threading.local()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shared-engine")
 
     @property
@@ -27,14 +30,26 @@ class SharedEngine:
         return self._engine.outputs
 
     @property
+    def title(self) -> str:
+        """What its stage is called, where the engine says so."""
+        return getattr(self._engine, "title", "")
+
+    @property
     def description(self) -> str:
         return f"{self._engine.description}, shared"
 
     def infer(self, *x: Array) -> tuple[Array, ...]:
-        return self._thread.submit(self._infer, x).result()
+        y, self._own.times = self._thread.submit(self._infer, x).result()
+        return y
 
-    def _infer(self, x: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(y.copy() for y in self._engine.infer(*x))
+    def times(self) -> Iterable[PartTime]:
+        """The parts of the calling thread's last inference, where the engine tells them."""
+        return getattr(self._own, "times", ())
+
+    def _infer(self, x: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[PartTime, ...]]:
+        y = tuple(y.copy() for y in self._engine.infer(*x))
+        times: Callable[[], Iterable[PartTime]] | None = getattr(self._engine, "times", None)
+        return y, tuple(times()) if times else ()
 
     def reset(self) -> None:
         self._thread.submit(self._engine.reset).result()

@@ -35,7 +35,8 @@ class Display:
             self._say(f"  {line}")
         for graph in self.graphs:
             name = f"{graph.name}: " if graph.name else ""
-            self._say(f"  {name}{graph.sensor_name} {graph.sensor.output}")
+            where = getattr(graph.sensor, "where", "")  # a board's says that it is there
+            self._say(f"  {name}{graph.sensor_name} {graph.sensor.output}{', ' + where if where else ''}")
             for model, engine in graph.engines:
                 self._say(f"  {name}model {model.name}: {engine.description}")
         for led in getattr(self.target, "leds", {}).values():  # a simulator's lights are seen here

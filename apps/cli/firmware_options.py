@@ -83,7 +83,11 @@ def _recipe(name: str, manifest: Manifest, insist: bool) -> tuple[Any, Any, floa
 
     steps, source = manifest.preprocess, manifest.source
     sound = source is not None and source.kind == "audio" and source.rate_hz is not None
-    if not sound or [step.name for step in steps] not in (["window", "mfcc"], ["window", "log_mel"]):
+    chain = [step.name for step in steps]
+    if not sound or chain not in (["window", "mfcc"], ["window", "log_mel"]):
+        if insist:
+            raise CapabilityError(f"got --features, but {name} was trained behind [{', '.join(chain)}], expected "
+                                  "window and mfcc or log_mel on sound; leave --features out")  # fmt: skip
         return None, None, None
     recipe = steps[0].config, steps[1].config, source.rate_hz if source else None
     try:

@@ -51,8 +51,13 @@ def _names(kind: str) -> list[str]:
 
 def _options(kind: str, name: str, target: str) -> Iterator[str]:
     """What a plug-in does, and every option with its default."""
-    if kind in ("models", "configs", "targets"):
-        hint = {"models": "eiq-demo models info", "configs": "eiq-demo check", "targets": "eiq-demo list sensors"}[kind]
+    if kind == "targets":
+        target_class = registry.load(kind, name)
+        yield from (inspect.getdoc(target_class) or "").splitlines()
+        yield from filter(None, ("", getattr(target_class, "places", "")))
+        return
+    if kind in ("models", "configs"):
+        hint = {"models": "eiq-demo models info", "configs": "eiq-demo check"}[kind]
         raise click.UsageError(f"{kind} have no options of their own; see {hint}")
     if kind == "sensors":
         if name not in registry.SENSORS:

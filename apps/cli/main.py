@@ -6,7 +6,9 @@ import errno
 import io
 import os
 import re
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,8 @@ def main() -> None:
     eiq-demo list                    what there is to build demos from
     eiq-demo doctor                  what works on this machine
     """
+    with suppress(ValueError):  # not in the main thread: whoever runs us there has its own way to stop
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service is stopped as by Ctrl-C
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us (>&-): nobody wants it
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good

@@ -14,10 +14,11 @@ import numpy as np
 from pipelines.config.schema import EngineConfig, InputPath
 from pipelines.core import Array, PartTime
 from pipelines.errors import DeviceError
-from pipelines.tensors import Feeds, Reads, bytes_of, spec_of
+from pipelines.tensors import Feeds, Reads, spec_of
 
 if TYPE_CHECKING:
     from hal.rt.board import Board, BoardModel, PendingInference
+    from hal.rt.offload import Recipe
 
 
 class BoardEngine:
@@ -26,6 +27,7 @@ class BoardEngine:
     Its tensors are known from the file; the board is asked once it is bound, which the target does when a run starts.
 
     Attributes:
+        recipe: of the features that the board computes for it; None where it gets its inputs from the host.
         times: the parts of the last inference: ``device`` is the model's by the board's clock, ``transport`` what its
             calls took beyond that, ``host`` what this side adds.
 
@@ -49,6 +51,12 @@ class BoardEngine:
         ahead: bool = False
         glow: InputPath | None = None
 
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            for option, wrong in (("ahead: true", self.ahead), ("offload: features", self.offload == "features")):
+                if self.shared and wrong:
+                    raise ValueError(f"got shared: true with {option}, expected one of the two; leave one out")
+
     def __init__(self, config: Config, path: Path) -> None:
         from compiler.emit import compile_graph
         from compiler.reader import read_graph
@@ -58,6 +66,7 @@ class BoardEngine:
         self.inputs = tuple(spec_of(tensor, path) for tensor in graph.tensors_of(graph.inputs))
         self.outputs = tuple(spec_of(tensor, path) for tensor in graph.tensors_of(graph.outputs))
         self.description = "compiled into the board's firmware"
+        self.recipe: Recipe | None = None
         self._board: Board | None = None
         self._times: tuple[PartTime, ...] = ()
         self._out: deque[_Out] = deque()
@@ -129,15 +138,3 @@ class _Out:
     pending: PendingInference
     host_s: float
     sending_s: float
-
-
-def check_bytes(engine: BoardEngine, model: BoardModel) -> str:
-    """What of the board's tensors is not the file's, in words; empty where all is."""
-    for what, specs, tensors in (("input", engine.inputs, model.inputs), ("output", engine.outputs, model.outputs)):
-        if len(specs) != len(tensors):
-            return f"{len(tensors)} {what}s, the file has {len(specs)}"
-        for spec, tensor in zip(specs, tensors, strict=True):
-            quantised = (np.float32(spec.scale), spec.zero_point) == (np.float32(tensor.scale), tensor.zero_point)
-            if tuple(tensor.shape) != spec.shape or tensor.bytes != bytes_of(spec) or not quantised:
-                return f"the {what} {tensor.name} {list(tensor.shape)}, the file has {spec}"
-    return ""

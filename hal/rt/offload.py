@@ -12,13 +12,14 @@ import numpy as np
 from hal.rt.engine import BoardEngine
 from hal.rt.sensors import Clip
 from pipelines import registry
-from pipelines.core import Frame, PartTime, Signal, Stage
+from pipelines.core import Array, Frame, PartTime, Signal, Stage
 from pipelines.errors import CapabilityError, DeviceError, DeviceReset
 from pipelines.tensors import Reads
 
 if TYPE_CHECKING:
     from hal.rt.board import Board, BoardModel
 
+POLL_S = 0.002
 CHAIN = "offload: features takes over a microphone, window, mfcc or log_mel, and the engine, in this order"
 
 
@@ -60,21 +61,25 @@ def recipe_of(stages: Sequence[Stage], signal: Signal) -> Recipe:
 class BoardStream:
     """A Sensor of what the board makes of each window: its model's stored outputs, uint8 [bytes].
 
+    A recording that loops begins anew on the board: no window lies across its end.
+
     Args:
         clip: what the board's microphone hears.
         recipe: what it computes.
     """
 
     live = False
+    where = "on the board, with window and features"
 
     def __init__(self, clip: Clip, recipe: Recipe) -> None:
         self.clip, self.recipe = clip, recipe
-        self.output = Signal((None,), "uint8", recipe.rate_hz, "features")
+        self._samples = len(clip.recorded.data) if clip.recorded else 0
+        self.output = Signal((None,), "uint8", None, "stored scores")
         self.times: tuple[PartTime, ...] = ()
         self._closed = threading.Event()
         self._board: Board | None = None
         self._model = self._index = -1
-        self._window = 0
+        self._seq = 0
 
     def bind(self, board: Board, index: int, model: int) -> None:
         """From now on it is this sensor and this model of the board."""
@@ -82,39 +87,44 @@ class BoardStream:
         self._clock = f"on the board, in {board.info.clock}"
 
     def frames(self) -> Iterator[Frame]:
-        """Open and deliver. Raises DeviceError."""
+        """Open and deliver. Where the board was reset, the recording goes on at its place. Raises DeviceError."""
         if self._board is None:
             raise DeviceError("the board was not started before its stream was read; start the target first")
-        board, begin = self._board, self._window
-        self._start(board, fast=self.clip.fast)
+        board, hop_s = self._board, self.recipe.hop / self.recipe.rate_hz
+        begin = window = 0  # of this round: its first sample, and its next window
+        fast = self.clip.fast
+        self._start(board, fast=fast)
         while not self._closed.is_set():
             try:
-                result = board.read_stream(self._window - begin)
-            except DeviceReset:  # what has been is there at once
-                self._start(board, fast=True)
+                result = board.read_stream(window)
+            except DeviceReset:
+                fast = True  # what has been is there at once, and from here on the host waits
+                self._start(board, fast=fast)
                 continue
             if result.blob is not None:
                 hz = board.info.tick_hz
-                self.times = (PartTime("transport", result.transport_s),
-                              PartTime("features", result.feature_ticks / hz, self._clock),
-                              PartTime("device", result.inference_ticks / hz, self._clock))  # fmt: skip
-                self._window = begin + result.window
-                yield self._frame(np.frombuffer(result.blob, np.uint8))
-                self._window += 1
+                self.times = (PartTime("features", result.feature_ticks / hz, self._clock),
+                              PartTime("device", result.inference_ticks / hz, self._clock),
+                              PartTime("wait", result.transport_s))  # fmt: skip
+                yield self._frame(begin + window * self.recipe.hop, np.frombuffer(result.blob, np.uint8))
+                window += 1
+                if fast and not self.clip.fast:
+                    self._closed.wait(hop_s)
             elif not result.ended:
-                self._closed.wait(0.002 if self.clip.fast else 0.25 * self.recipe.hop / self.recipe.rate_hz)
+                self._closed.wait(POLL_S if fast else hop_s / 4)
             elif self.clip.loop:
-                begin = self._window
-                self._start(board, fast=self.clip.fast)
+                begin, window = begin + self._samples, 0
+                self._start(board, fast=fast)
             else:
                 return
 
     def _start(self, board: Board, *, fast: bool) -> None:
         board.start_stream(self._index, self._model, self.recipe.hop, fast)
 
-    def _frame(self, blob: Any) -> Frame:
-        at = self._window * self.recipe.hop
-        return Frame(blob, (at + self.recipe.length) / self.recipe.rate_hz, self._window, at)
+    def _frame(self, at: int, blob: Array) -> Frame:
+        frame = Frame(blob, (at + self.recipe.length) / self.recipe.rate_hz, self._seq, at)
+        self._seq += 1
+        return frame
 
     def close(self) -> None:
         """End frames() soon. May be called twice."""
@@ -131,7 +141,7 @@ class Scores:
     """
 
     def __init__(self, stream: BoardStream, stage: Stage, engine: BoardEngine) -> None:
-        self._stream, self._engine = stream, engine
+        self._stream, self.engine = stream, engine
         self._signals = stage.output.parts or (stage.output,)
         self._reads: Reads | None = None
         self.stage = replace(stage, process=self.process, times=self.times, finish=None)
@@ -139,7 +149,7 @@ class Scores:
     def bind(self, model: BoardModel) -> None:
         """From now on the outputs are this model's."""
         self._stored = np.zeros(model.info.output_bytes, np.uint8)
-        self._reads = Reads(self._engine.outputs, self._stored, [tensor.place for tensor in model.outputs])
+        self._reads = Reads(self.engine.outputs, self._stored, [tensor.place for tensor in model.outputs])
 
     def process(self, frame: Frame) -> Iterable[Frame]:
         """Scores of a window."""

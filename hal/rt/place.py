@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from pipelines.errors import CapabilityError
+from pipelines.registry import did_you_mean
 
 if TYPE_CHECKING:
     from hal.rt.wire import Wire
@@ -15,6 +17,8 @@ EMULATED = {"host": "host", "qemu": "mps2-an500"}
 QEMU_BYTES_PER_S = 20_000.0
 """What QEMU's UART takes from a host."""
 BAUD = 115_200
+PORT = re.compile(r"[/\\]|^COM\d+$|^tty|^cu\.")
+"""What a serial port's name looks like."""
 
 
 class Place:
@@ -29,6 +33,12 @@ class Place:
         self.emulated = text in EMULATED
         self.board = EMULATED.get(text, "")
         self.path, _, baud = text.partition("@")
+        if self.path in EMULATED and not self.emulated:
+            raise CapabilityError(f"got rt:{text}, but {self.path} is emulated and has no baud rate; expected "
+                                  f"rt:{self.path}")  # fmt: skip
+        if text and not self.emulated and not PORT.search(self.path):
+            raise CapabilityError(f"got rt:{text}, expected rt:host, rt:qemu or a serial port such as "
+                                  f"rt:/dev/ttyACM0; {did_you_mean(text, list(EMULATED))}")  # fmt: skip
         if baud and not (baud.isdecimal() and 0 < int(baud) <= 100_000_000):
             raise CapabilityError(f"got the baud rate {baud} in rt:{text}, expected a number, such as "
                                   "rt:/dev/ttyACM0@921600")  # fmt: skip

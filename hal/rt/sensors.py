@@ -91,11 +91,22 @@ def clip_of(config: Microphone | Motion) -> Clip:
     chunk = max(1, round((signal.rate_hz or 1) * config.chunk_ms / 1000))
     rate = signal.rate_hz or 1.0
     if signal.kind == "audio":
-        stored = np.clip(np.rint(data * 32768), -32768, 32767).astype(np.int16)
+        stored = _sixteen_bits(data)
         recorded = Recorded("microphone", rate, (), stored, 1 / 32768)
     else:
         recorded = Recorded("motion", rate, signal.channels, np.asarray(data, np.float32), 1.0)
     return Clip(signal, recorded, config.pace == "fast", config.loop, chunk)
+
+
+def _sixteen_bits(sound: Array) -> Array:
+    """What the board's microphone hears. Raises CapabilityError where it would clip."""
+    rounded = np.rint(sound * 32768.0)
+    if len(rounded) and (rounded.max() > 32768 or rounded.min() < -32768):
+        raise CapabilityError(
+            f"got sound up to {np.abs(sound).max():.3g}, expected at most 1: the board's microphone has 16 bits; lower "
+            "the recording's level, or let the host play it with place: host"
+        )
+    return np.minimum(rounded, 32767).astype(np.int16)
 
 
 def live_clip(config: Motion) -> Clip:
@@ -130,6 +141,8 @@ class BoardSensor:
     Args:
         clip: what it is.
     """
+
+    where = "on the board"
 
     def __init__(self, clip: Clip) -> None:
         self.clip, self.output, self.live = clip, clip.signal, clip.recorded is None

@@ -152,7 +152,7 @@ class Session:
             limit_s = 0.0 if self._given_up else self._give_up_s
             if not self._given_up:
                 self._lost_at = self._clock()
-                self._watch(LinkLost(str(error)))
+                self._watch(LinkLost(str(error).partition("; ")[0]))  # what to do is being done
             self._given_up = True
             link, number = self._find(now, limit_s, error)
             self._given_up = False

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hal import capabilities
 from hal.capabilities import unsupported
-from hal.rt import sensors
-from hal.rt.engine import BoardEngine, check_bytes
-from hal.rt.offload import BoardStream, Recipe, Scores, recipe_of
+from hal.rt import matching, sensors
+from hal.rt.engine import BoardEngine
+from hal.rt.offload import BoardStream, Scores, recipe_of
 from hal.rt.place import Place
 from hal.rt.sensors import BoardSensor, clip_of, live_clip
 from hal.sim import sensors as sim
 from hal.sim.led import SimLed
 from pipelines.config.schema import Config
 from pipelines.core import Engine, Event, Observer, Sensor, Stage
-from pipelines.errors import CapabilityError, DeviceMismatch
+from pipelines.errors import CapabilityError, DeviceError
 
 if TYPE_CHECKING:
-    from hal.rt.board import Board, BoardModel
-    from hal.rt.firmware.models import ModelSource
+    from hal.rt.board import Board
     from hal.rt.firmware.running import Running
     from hal.rt.wire import Wire
 
@@ -66,7 +64,7 @@ class Rt:
         self._stack = ExitStack()
         self._engines: list[BoardEngine] = []
         self._sensors: list[BoardSensor] = []
-        self._streams: list[tuple[BoardStream, Scores, BoardEngine]] = []
+        self._streams: list[tuple[BoardStream, Scores]] = []
         self._microphones: dict[int, sensors.Microphone] = {}  # what a sensor plays, by its identity
         self._observers: list[Observer] = []
 
@@ -84,9 +82,6 @@ class Rt:
         """
         if capability not in ("camera", "microphone", "motion"):
             raise unsupported(self.name, capability)
-        self._unpaced = not config.live and (
-            config.pace == "fast" or (capability == "camera" and not config.interval_ms)
-        )
         if capability == "camera":
             return sim.camera(config)
         sensor = self._microphone(config) if capability == "microphone" else self._motion(config)
@@ -151,22 +146,28 @@ class Rt:
         if not wanting:
             return sensor, stages
         recipe = recipe_of(stages, sensor.output)
-        _hash_of(recipe)  # refuses, before anything runs, what the board cannot compute
+        matching.hash_of(recipe)  # refuses, before anything runs, what the board cannot compute
         config = self._microphones[id(sensor)]
         if not self.place.emulated or config.file is None or config.place == "host":
-            raise CapabilityError(
-                f"offload: features needs a microphone on the board; {self.place} has "
-                f"{'one that hears a recording: give file and leave place out' if self.place.emulated else 'none'}, or "
-                "leave offload out"
+            hears = (
+                "has one that hears a recording: give file and leave place out" if self.place.emulated else "has none"
             )
+            raise CapabilityError(
+                f"offload: features needs a microphone on the board; {self.place} {hears}, or leave offload out"
+            )
+        if self._streams:
+            raise CapabilityError("got offload: features in two pipelines, expected one: a board computes one stream; "
+                                  "leave offload out in the other")  # fmt: skip
         if isinstance(sensor, BoardSensor):
             self._sensors.remove(sensor)
             clip = sensor.clip
         else:
             clip = clip_of(config)
         stream = BoardStream(clip, recipe)
-        scores = Scores(stream, stages[2], stages[2].part)
-        self._streams.append((stream, scores, stages[2].part))
+        engine: BoardEngine = stages[2].part
+        engine.recipe = recipe
+        scores = Scores(stream, stages[2], engine)
+        self._streams.append((stream, scores))
         return stream, [scores.stage, *stages[3:]]
 
     # ---- the run -----------------------------------------------------------------------------------------------
@@ -184,19 +185,24 @@ class Rt:
             CapabilityError: it has not what the demo asks for.
         """
         for engine in self._engines:
-            if engine.config.offload == "features" and all(engine is not taken for _, _, taken in self._streams):
+            if engine.config.offload == "features" and engine.recipe is None:
                 raise CapabilityError("offload: features was asked for, but here something else than the board's "
                                       "microphone feeds the engine; leave offload out")  # fmt: skip
         from hal.rt.board import Board
 
         self.board = Board(self._connect(), self._tell)
         self._stack.callback(self.board.close)
-        self.board.open()
-        places = {id(engine): self._bind_engine(engine) for engine in self._engines}
+        try:
+            self.board.open()
+        except DeviceError as error:
+            raise type(error)(f"{self.place}: {error}") from error
+        models = {id(engine): matching.find(self.board, engine, self.place) for engine in self._engines}
+        for engine in self._engines:
+            engine.bind(self.board, models[id(engine)])
         for index, sensor in enumerate(self._sensors):
             sensor.bind(self.board, self._index_of(sensor, index))
-        for index, (stream, scores, engine) in enumerate(self._streams):
-            model = places[id(engine)]
+        for index, (stream, scores) in enumerate(self._streams):
+            model = models[id(scores.engine)]
             stream.bind(self.board, len(self._sensors) + index, model.index)
             scores.bind(model)
         self._bind_leds(self.board)
@@ -219,8 +225,8 @@ class Rt:
             return self.place.connect
         from hal.rt.firmware import build, start
 
-        image = build(self.place.board, self._sources())
-        clips = [*(sensor.clip for sensor in self._sensors), *(stream.clip for stream, _, _ in self._streams)]
+        image = build(self.place.board, matching.sources(self._engines))
+        clips = [*(sensor.clip for sensor in self._sensors), *(stream.clip for stream, _ in self._streams)]
         self.running = running = start(image, [clip.recorded for clip in clips if clip.recorded])
         self._stack.callback(running.close)
 
@@ -230,35 +236,6 @@ class Rt:
             return running.connect()
 
         return connect
-
-    def _sources(self) -> list[ModelSource]:
-        """One for each different model: file, bundle and features."""
-        from hal.rt.firmware.models import ModelSource
-
-        recipes: dict[int, Recipe] = {id(engine): stream.recipe for stream, _, engine in self._streams}
-        found: dict[tuple[Any, ...], ModelSource] = {}
-        for engine in self._engines:
-            recipe, glow = recipes.get(id(engine)), engine.config.glow
-            key = _key(engine, recipe)
-            if key not in found:
-                same = sum(_name(path) == _name(engine.path) for path, *_ in found)
-                source = ModelSource(_name(engine.path) + (f"_{same + 1}" if same else ""), engine.path,
-                                     glow=Path(glow) if glow else None)  # fmt: skip
-                if recipe:
-                    source = replace(source, window=recipe.window, mfcc=recipe.features, rate_hz=recipe.rate_hz)
-                found[key] = source
-        return list(found.values())
-
-    def _bind_engine(self, engine: BoardEngine) -> BoardModel:
-        """Find the engine's model on the board, by the sha256 of its file."""
-        assert self.board is not None  # start() has made it
-        recipe = next((stream.recipe for stream, _, taken in self._streams if taken is engine), None)
-        model = _find(self.board, engine, _hash_of(recipe), str(self.place))
-        wrong = check_bytes(engine, model)
-        if wrong:
-            raise DeviceMismatch(f"the model {model.info.name} of {self.place} has {wrong}; build the firmware again")
-        engine.bind(self.board, model)
-        return model
 
     def _index_of(self, sensor: BoardSensor, index: int) -> int:
         """The board's sensor: in the order of the recordings, or the first of its kind."""
@@ -286,37 +263,3 @@ def _shine(board: Board, index: int, led: SimLed) -> None:
 
 def _wants_features(stage: Stage) -> bool:
     return isinstance(stage.part, BoardEngine) and stage.part.config.offload == "features"
-
-
-def _name(path: Path) -> str:
-    return path.parent.name if path.stem == "model" else path.stem
-
-
-def _hash_of(recipe: Recipe | None) -> bytes:
-    if recipe is None:
-        return b""
-    from hal.rt.features import tables
-
-    return tables(recipe.window, recipe.features, recipe.rate_hz, "recipe").recipe
-
-
-def _key(engine: BoardEngine, recipe: Recipe | None) -> tuple[Any, ...]:
-    return engine.path, engine.config.glow, _hash_of(recipe)
-
-
-def _find(board: Board, engine: BoardEngine, recipe: bytes, place: str) -> BoardModel:
-    import hashlib
-
-    digest = hashlib.sha256(engine.path.read_bytes()).digest()
-    same = [model for model in board.models if model.info.sha256 == digest]
-    for model in same:
-        if not recipe or model.info.recipe == recipe:
-            return model
-    there = ", ".join(f"{model.info.name} ({model.info.sha256.hex()[:12]})" for model in board.models) or "none"
-    if same:
-        raise DeviceMismatch(f"the model {same[0].info.name} of {place} was built with another feature recipe; build "
-                             "the firmware again with this config's")  # fmt: skip
-    raise DeviceMismatch(
-        f"{place} does not hold the model {_name(engine.path)} with sha256 {digest.hex()[:12]}; its models: {there}; "
-        "build the firmware with it (eiq-demo firmware build --models …) and flash it"
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -117,6 +118,7 @@ def open_pty(path: str, *, baud: int | None = None) -> FdWire:
     Raises:
         DeviceError: it cannot be opened.
     """
+    import fcntl
     import termios  # absent on Windows, where there are no ptys either
     import tty
 
@@ -124,6 +126,11 @@ def open_pty(path: str, *, baud: int | None = None) -> FdWire:
         fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError as error:
         raise DeviceError(f"{path} cannot be opened ({error.strerror}); start the board's program again") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as pyserial does: two hosts would reset each other's session
+    except OSError as error:
+        os.close(fd)
+        raise DeviceError(_in_use(path)) from error
     try:
         tty.setraw(fd, termios.TCSANOW)
     except termios.error as error:
@@ -217,8 +224,16 @@ def _why_not_open(path: str, error: Exception) -> str:
     if number == errno.EACCES and os.name != "nt":
         return f"this user may not use {path}; run sudo usermod -aG dialout $USER (its group), and log in again"
     if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "PermissionError" in text:
-        return f"{path} is in use by another program; close that one (a terminal, another eiq-demo)"
+        return _in_use(path)
+    if number == errno.EISDIR or Path(path).is_dir():
+        return f"{path} is a folder; give the board's port, such as /dev/ttyACM0"
+    if number == errno.ENOTTY or "Inappropriate ioctl" in text:
+        return f"{path} is no serial port; give the board's port, such as /dev/ttyACM0"
     return f"{path} cannot be opened as a serial port ({_reason(error)}); give the board's port, such as /dev/ttyACM0"
+
+
+def _in_use(path: str) -> str:
+    return f"{path} is in use by another program; close that one (a terminal, another eiq-demo)"
 
 
 def _reason(error: Exception) -> str:

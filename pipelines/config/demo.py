@@ -314,8 +314,22 @@ class _Reader:
         except EiqError as error:
             self._problem(type_.mark if type_ else node.mark, f"{path}.type" if type_ else path, str(error))
             return None
+        if self._of_another_engine(options, name, config_class, path):
+            return None
         config = convert(Node(options, node.mark), config_class, path, self.problems)
         return None if config is None else Step("engines", name, config, node, path)
+
+    def _of_another_engine(self, options: dict[str, Entry], name: str, config_class: type[Any], path: str) -> bool:
+        """Tell options that the engine has, but not on this target."""
+        here, there = (
+            {field.encode_name for field in msgspec.structs.fields(config)}
+            for config in (config_class, registry.load("engines", name).Config)
+        )
+        found = [key for key in options if key in there - here]
+        for key in found:
+            message = f"the engine {name} has no such option on the target {self.target.name}"
+            self._problem(options[key].mark, f"{path}.{key}", f"{message}; put it under targets: sim:")
+        return bool(found)
 
     @staticmethod
     def _engine_of_model(options: dict[str, Entry], node: Node) -> str:

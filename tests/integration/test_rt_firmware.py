@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from compiled import tflite_micro
 from compiler.emit import compile_graph
 from compiler.measure import measure
 from compiler.reader import read_graph
@@ -31,19 +32,6 @@ from pipelines.errors import DeviceError, DeviceLost, DeviceReset
 MODELS = Path(__file__).parents[2] / "models"
 BOARDS = ("host", "mps2-an500")
 NAMES = ("kws", "cifar10")
-
-
-def reference(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """tflite-micro, from the stored input to the stored output."""
-    runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
-    interpreter = runtime.Interpreter.from_file(str(path))
-
-    def run(stored: np.ndarray) -> np.ndarray:
-        interpreter.set_input(stored, 0)
-        interpreter.invoke()
-        return np.array(interpreter.get_output(0))
-
-    return run
 
 
 def image_for(board: str, *sources: ModelSource) -> Image:
@@ -71,7 +59,7 @@ def test_two_models_in_one_image_give_tflite_micros_bits(board: Board) -> None:
     rng = np.random.default_rng(5)
     assert [model.info.name for model in board.models] == list(NAMES)
     for model in board.models:
-        expected = reference(MODELS / model.info.name / "model.tflite")
+        expected = tflite_micro(MODELS / model.info.name / "model.tflite")
         (x,), (y,) = model.inputs, model.outputs
         for level in (-60, 0, 60):
             stored = np.clip(rng.normal(level, 50, x.shape), -128, 127).astype(np.int8)
@@ -297,7 +285,7 @@ def test_nxps_glow_bundle_runs_in_the_firmware(nxp: Path, tmp_path: Path) -> Non
             for model in (0, 1)
         )
         board.close()
-    expected = np.stack([reference(tflite)(row.reshape(1, 128, 1, 3)).reshape(4) for row in x])
+    expected = np.stack([tflite_micro(tflite)(row.reshape(1, 128, 1, 3)).reshape(4) for row in x])
     assert len(np.unique(expected, axis=0)) > 10
     assert np.array_equal(glow, alone(nxp, x, tmp_path))  # the firmware adds nothing and takes nothing away
     assert np.array_equal(ours, expected)

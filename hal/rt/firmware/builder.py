@@ -94,9 +94,13 @@ def build(board: str, sources: Sequence[ModelSource], out: Path | None = None,
     tables = [features(source, symbol) for source, symbol in named]
     home = cache_folder("firmware") / f"{board}-{_key(wanted, sdk, sources, tables)}"
     try:
-        if not (home / RECORD).is_file():
+        image = _read(home)
+        if image is None:
             _make(wanted, sdk, named, tables, home)
-        return _copied(_read(home), out) if out else _read(home)
+            image = _read(home)
+            if image is None:
+                raise OutputError(f"the firmware in {home} is damaged; remove it")
+        return _copied(image, out) if out else image
     except OSError as error:
         raise OutputError(f"cannot write the firmware to {error.filename or home.parent} ({error.strerror}); make room "
                           "there, or name another folder with --out or XDG_CACHE_HOME") from error  # fmt: skip
@@ -139,11 +143,13 @@ def _make(port: Port, sdk: Path | None, named: Sequence[tuple[ModelSource, str]]
         ]
         program = link(port, sdk, linked, tables, folder)
         built = [_built(model, source, table) for model, (source, _), table in zip(linked, named, tables, strict=True)]
-        record = {"board": port.name, "program": program.name, "compiler": version(port),
+        record = {"board": port.name, "program": program.name, "sha256": _sha256(program), "compiler": version(port),
                   "models": [asdict(model) for model in built]}  # fmt: skip
         for object_ in folder.glob("*.o"):
             object_.unlink()
         (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+        if home.exists() and _read(home) is None:
+            shutil.rmtree(home, ignore_errors=True)  # damaged; another build may do the same now
         try:
             folder.rename(home)
         except OSError:
@@ -157,10 +163,21 @@ def _built(model: Linked, source: ModelSource, table: Any) -> Built:
                  model.output_bytes)  # fmt: skip
 
 
-def _read(home: Path) -> Image:
-    record = json.loads((home / RECORD).read_text(encoding="utf-8"))
-    built = tuple(Built(**model) for model in record["models"])
-    return Image(record["board"], home / record["program"], built, record["compiler"])
+def _read(home: Path) -> Image | None:
+    """What was built there; None where there is nothing whole."""
+    try:
+        record = json.loads((home / RECORD).read_text(encoding="utf-8"))
+        built = tuple(Built(**model) for model in record["models"])
+        image = Image(record["board"], home / record["program"], built, record["compiler"])
+        whole = _sha256(image.program) == record["sha256"]
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return None
+    return image if whole else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copied(image: Image, out: Path) -> Image:

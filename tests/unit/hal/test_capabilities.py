@@ -7,7 +7,7 @@ from pipelines import registry
 
 
 def test_names_the_targets_that_can() -> None:
-    assert str(unsupported("shelf", "camera")) == "the target shelf has no camera; the targets that have: rt, sim"
+    assert str(unsupported("shelf", "camera")) == "the target shelf has no camera; the targets that have: imx8, rt, sim"
 
 
 def test_a_capability_that_nobody_has() -> None:

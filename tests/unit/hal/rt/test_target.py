@@ -58,10 +58,22 @@ def test_a_baud_rate_is_a_number(baud: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="@"), min_size=1))
-def test_any_other_place_is_a_serial_port(text: str) -> None:
+def test_any_other_place_is_a_serial_port_or_refused(text: str) -> None:
+    if not text.startswith(("/", "COM", "tty")):
+        text = f"/dev/{text}"
     place = Place(text)
-    assert place.emulated == (text in ("host", "qemu"))
-    assert place.emulated or place.path == text
+    assert not place.emulated
+    assert place.path == text
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("hsot", 'expected rt:host, rt:qemu or a serial port such as rt:/dev/ttyACM0; did you mean "host"'),
+    ("board", "expected rt:host, rt:qemu or a serial port"),
+    ("host@9600", "host is emulated and has no baud rate; expected rt:host"),
+])  # fmt: skip
+def test_a_place_misspelt(text: str, says: str) -> None:
+    with pytest.raises(CapabilityError, match=f"got rt:{text}.*{says}"):
+        Place(text)
 
 
 @pytest.mark.parametrize(("place", "kind"), [("host", BoardSensor), ("qemu", Replay), ("/dev/ttyACM0", Replay)])
@@ -145,6 +157,9 @@ NO_MICROPHONE = "needs a microphone on the board; rt:"
     ("gesture.yaml", "host", ["engine.offload=features"], "offload: features takes over a microphone, window, mfcc"),
     ("kws.yaml", "/dev/ttyACM0", ["engine.offload=features"], NO_MICROPHONE + "/dev/ttyACM0 has none"),
     ("kws.yaml", "host", ["engine.offload=features", "sensor.microphone.place=host"], NO_MICROPHONE),
+    ("kws.yaml", "host", ["engine.offload=features", "engine.shared=true"], "got shared: true with offload: features"),
+    ("cifar10.yaml", "host", ["engine.ahead=true", "engine.shared=true"], "got shared: true with ahead: true"),
+    ("cifar10.yaml", "host", ["engine.threads=2"], "tflite has no such option on the target rt; put it under targets"),
     ("kws.yaml", "host", ["engine.offload=all"], "engine.offload: expected one of engine, features"),
     ("kws.yaml", "host", ["engine.type=onnx"], "the target rt runs models that were compiled from .tflite"),
 ])  # fmt: skip
@@ -168,3 +183,29 @@ def test_nothing_runs_before_the_start() -> None:
 
     with pytest.raises(DeviceError, match="the board was not started before its first inference"):
         graph.engines[0][1].infer(np.zeros(spec.shape, np.float32))
+
+
+def test_two_streams_on_one_board_are_refused(tmp_path: Path) -> None:
+    one = """
+    sensor: {microphone: {rate_hz: 16000, file: samples/kws.wav}}
+    preprocess:
+      - window: {length_ms: 1000, hop_ms: 100}
+      - mfcc: {window_ms: 30, hop_ms: 20, mels: 40, fmin_hz: 0, fmax_hz: 4000, coefficients: 10}
+    engine: {model: kws, offload: features}
+    postprocess: [top]
+"""
+    (tmp_path / "two.yaml").write_text(f"pipelines:\n  a:{one}  b:{one}")
+    with pytest.raises(ConfigError, match="got offload: features in two pipelines, expected one"):
+        resolved(str(tmp_path / "two.yaml"), "host")
+
+
+def test_sound_that_clips_is_refused(tmp_path: Path) -> None:
+    import numpy as np
+    import soundfile
+
+    loud = tmp_path / "loud.wav"
+    soundfile.write(loud, np.array([0.1, -1.9, 0.5] * 100, np.float32), 16000, subtype="FLOAT")
+    with pytest.raises(
+        CapabilityError, match="got sound up to 1.9, expected at most 1: the board's microphone has 16 bits"
+    ):
+        Rt("host").sensor("microphone", Microphone(file=str(loud)))

@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -123,9 +124,22 @@ def test_more_than_the_buffer_holds_goes_through_to_a_slow_reader(wire: Wire, pt
 
 
 def test_the_pace_is_that_of_8n1(pty: Pty) -> None:
-    for made in (serial_wire(pty.path, 9600), open_pty(pty.path, baud=9600)):
+    for opened in (partial(serial_wire, pty.path, 9600), partial(open_pty, pty.path, baud=9600)):
+        made = opened()
         assert made.seconds_per_byte == pytest.approx(10 / 9600)
         made.close()
+
+
+@pytest.mark.parametrize("second", [lambda path: open_pty(path), lambda path: serial_wire(path, 9600)])
+def test_a_second_host_is_refused(pty: Pty, second: Callable[[str], Wire]) -> None:
+    first = open_pty(pty.path)
+    with pytest.raises(DeviceError, match=f"{pty.path} is in use by another program; close that one"):
+        second(pty.path)
+    first.close()
+    second(pty.path).close()
+
+
+def test_without_a_pace(pty: Pty) -> None:
     unpaced = open_pty(pty.path)
     assert unpaced.seconds_per_byte == 0
     unpaced.close()
@@ -161,9 +175,7 @@ def test_a_port_that_is_not_there(path: str) -> None:
 def test_something_else_than_a_port(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    with pytest.raises(
-        DeviceError, match="cannot be opened as a serial port .* give the board's port, such as"
-    ) as told:
+    with pytest.raises(DeviceError, match="file is no serial port; give the board's port, such as") as told:
         serial_wire(str(path))
     assert "\n" not in str(told.value)
     with pytest.raises(DeviceError, match="is not a terminal"):
