@@ -37,14 +37,15 @@ class EngineStage:
             )
         for part, spec in zip(parts, engine.inputs, strict=True):
             _check_shape(part, spec, model)
-        _check_labels(labels, engine.outputs[0], model)
+        if len(engine.outputs) == 1:  # of several, whoever reads them knows which the labels are of
+            _check_labels(labels, engine.outputs[0], model)
         self._infer = engine.infer
         self._ahead = engine if isinstance(engine, AheadEngine) and engine.ahead else None
         self._waiting: Frame | None = None  # whose scores are not there yet
         self._shapes = tuple(spec.shape for spec in engine.inputs)
         self._out_shapes = tuple(spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape for spec in engine.outputs)
         outputs = tuple(
-            Signal(shape, "float32", None, "scores", labels if index == 0 else ())
+            Signal(shape, "float32", None, "scores", labels if index == 0 and len(labels) == prod(shape) else ())
             for index, shape in enumerate(self._out_shapes)
         )
         self.output = outputs[0] if len(outputs) == 1 else Signal((), "", None, "bundle", labels, outputs)

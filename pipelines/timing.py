@@ -64,7 +64,8 @@ class Stats:
         elif type(event) is Result:
             self.results += 1
         elif type(event) is Dropped:
-            self.dropped[event.where] = self.dropped.get(event.where, 0) + event.count
+            where = f"{event.pipeline}.{event.where}" if event.pipeline else event.where
+            self.dropped[where] = self.dropped.get(where, 0) + event.count
         elif type(event) is SensorLost:
             self.lost += 1
         elif type(event) is LinkLost:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 @click.option(
     "--warm-up", type=click.IntRange(min=1), default=20, show_default=True, help="So many before, kept apart."
 )
+@click.option("--streams", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Run the pipeline so many times at once; what each gets is set against one alone.")  # fmt: skip
 @click.option("--against", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="An earlier --json output: print the ratio of the medians.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -42,6 +44,7 @@ def bench(
     engine: str | None,
     frames: int,
     warm_up: int,
+    streams: int,
     against: Path | None,
     as_json: bool,
 ) -> None:
@@ -53,9 +56,12 @@ def bench(
     eiq-demo bench cifar10.yaml
     eiq-demo bench kws.yaml --json > before.json
     eiq-demo bench kws.yaml --against before.json
+    eiq-demo bench cifar10.yaml --streams 4
     """
+    from contextlib import contextmanager
     from dataclasses import replace
 
+    from apps.cli.streams import Streams, alone, rows
     from hal.targets import shown, start
     from pipelines.graph import stage_order
     from pipelines.run import Limits
@@ -65,11 +71,23 @@ def bench(
     earlier = _earlier(against) if against else None
     replay = {} if live else {"pace": "fast", "loop": True}
     changes = overrides(sets, live, input_, engine, **replay)
-    with opened(config, target, changes) as (demo, graphs, built):
+    with opened(config, target, changes, streams) as (demo, graphs, built):
         stats = Stats(warm_up, stage_order(graphs))
+        shares = Streams([graph.name for graph in graphs], warm_up)
         start(built, stats)
-        run_graphs([replace(graph, actions=()) for graph in graphs], [stats], Limits(frames=frames + warm_up))
+        run_graphs([replace(graph, actions=()) for graph in graphs], [stats, shares], Limits(frames=frames + warm_up))
         report = _report(demo.title, shown(built), graphs, stats)
+
+    @contextmanager
+    def again() -> Iterator[Sequence[Graph]]:
+        with opened(config, target, changes, streams) as (_, anew, on):
+            start(on, Stats())
+            yield anew
+
+    names = list(shares.streams)
+    if len(names) > 1:
+        single = alone(again, names[:1] if streams > 1 else names, frames, warm_up)
+        report["streams"] = rows(shares, {name: single.get(name, single[names[0]]) for name in names})
     for line in [json.dumps(report)] if as_json else _lines(report, warm_up):
         click.echo(line)
     for line in _ratios(report, earlier) if earlier else ():
@@ -103,6 +121,10 @@ def _lines(report: dict[str, Any], warm_up: int) -> Iterator[str]:
     elsewhere = " (where nothing else is said)" if any("measured" in row for row in report["stages"]) else ""
     yield f"in ms, measured here{elsewhere} over all frames; the slowest of the first {warm_up} apart, as warm-up"
     yield from ("  " + line for line in times([row for row in report["stages"] if row["frames"]]))
+    if "streams" in report:
+        from apps.cli.streams import lines
+
+        yield from lines(report["streams"])
 
 
 def _earlier(path: Path) -> dict[str, Any]:

@@ -79,6 +79,8 @@ class Display:
             self._say(f"stage times measured here{elsewhere}, in ms, the first frame apart:")
             for line in times(rows):
                 self._say("  " + line)
+        for line in self.target.footing() if hasattr(self.target, "footing") else ():
+            self._say(line)
 
     def _say(self, text: str, pipeline: str = "") -> None:
         print(f"{pipeline}: {text}" if pipeline else text, file=self.err, flush=True)

@@ -61,11 +61,14 @@ def overrides(
 
 
 @contextmanager
-def opened(config: str, target: str, changes: Overrides) -> Iterator[tuple[Demo, list[Graph], Target]]:
-    """A demo, resolved on its target; everything is closed at the end.
+def opened(
+    config: str, target: str, changes: Overrides, streams: int = 1
+) -> Iterator[tuple[Demo, list[Graph], Target]]:
+    """A demo, resolved on its target, its one pipeline ``streams`` times; everything is closed at the end.
 
     Raises:
         ConfigError: with every problem of the file.
+        UsageError: several streams of a file that has several pipelines.
         CapabilityError: there is no such target.
     """
     from hal.targets import open_target
@@ -76,4 +79,15 @@ def opened(config: str, target: str, changes: Overrides) -> Iterator[tuple[Demo,
         built = open_target(target)
         stack.callback(built.close)
         demo = load_demo(config, built, changes)
+        if streams > 1:
+            demo = _several(demo, streams)
         yield demo, resolve(demo, built, stack), built
+
+
+def _several(demo: Demo, streams: int) -> Demo:
+    from dataclasses import replace
+
+    if len(demo.pipelines) > 1:
+        raise click.UsageError(f"got --streams and {len(demo.pipelines)} pipelines in the file, expected one of them")
+    (pipeline,) = demo.pipelines
+    return replace(demo, pipelines=tuple(replace(pipeline, name=f"stream{i + 1}") for i in range(streams)))

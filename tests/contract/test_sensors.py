@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from hal.imx8.target import Imx8
 from hal.sim.fan import FanConfig
 from hal.sim.sensors import Synthetic
 from hal.sim.target import Sim
@@ -83,15 +84,21 @@ CASES: dict[str, tuple[str, Callable[[Path], str | None], dict[str, Any]]] = {
 }
 
 
+@pytest.fixture(params=[Sim, Imx8], ids=["sim", "imx8"])
+def target(request: pytest.FixtureRequest) -> Sim | Imx8:
+    made: Sim | Imx8 = request.param()
+    return made
+
+
 @pytest.fixture(params=CASES)
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+def make(request: pytest.FixtureRequest, target: Sim | Imx8, tmp_path: Path) -> Make:
     capability, record, keys = CASES[request.param]
-    name, sim = record(tmp_path), Sim()
+    name = record(tmp_path)
 
     def make(**more: Any) -> Sensor:
         source = {"file": str(tmp_path / name)} if name is not None else {}
-        config = sim.config_of(capability)(**{"pace": "fast", **source, **keys, **more})
-        return sim.sensor(capability, config)
+        config = target.config_of(capability)(**{"pace": "fast", **source, **keys, **more})
+        return target.sensor(capability, config)
 
     return make
 

@@ -274,7 +274,7 @@ def test_features_on_the_board_give_the_same_scores(tmp_path: Path) -> None:
                       "--frames", "40")  # fmt: skip
     assert report["bit_exact"]
     assert [row["stage"] for row in report["outcomes"][1]["rows"]] == [
-        "board", "board.transport", "board.features", "board.device",
+        "board", "board.features", "board.device", "board.wait",
     ]  # fmt: skip
 
 

@@ -12,9 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "ai_edge_litert", "cv2", "dask", "distributed", "keras", "librosa", "matplotlib", "onnxruntime", "paho", "pyarmnn",
-    "scipy", "serial", "skops", "sklearn", "sounddevice", "soundfile", "soxr", "tensorflow", "tflite_micro",
-    "tflite_runtime", "torch",
+    "ai_edge_litert", "cv2", "dask", "distributed", "gi", "gpiod", "keras", "librosa", "matplotlib", "onnxruntime",
+    "paho", "pyarmnn", "scipy", "serial", "sklearn", "skops", "sounddevice", "soundfile", "soxr", "tensorflow",
+    "tflite_micro", "tflite_runtime", "torch",
 }  # fmt: skip
 LEAST = {"core", "errors"}  # what a plug-in's own package may rely on as well
 HAL_MAY = {

@@ -40,7 +40,7 @@ def test_listing_imports_nothing_heavy() -> None:
 def test_an_unknown_name_names_the_nearest() -> None:
     with pytest.raises(CapabilityError, match="unknown transform 'mffc'; did you mean \"mfcc\""):
         registry.load("transforms", "mffc")
-    with pytest.raises(CapabilityError, match="unknown decoder 'zzz'; expected one of: threshold, top"):
+    with pytest.raises(CapabilityError, match="unknown decoder 'zzz'; expected one of: boxes, threshold, top"):
         registry.load("decoders", "zzz")
 
 

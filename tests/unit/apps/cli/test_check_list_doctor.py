@@ -121,7 +121,7 @@ def test_options_come_with_their_defaults() -> None:
         (["transforms", "mffc"], ["unknown transform 'mffc'; did you mean \"mfcc\"?"]),
         (["sensors", "radar"], ["unknown sensor 'radar'; expected one of: camera, microphone, motion"]),
         (["sensors", "led"], ["unknown sensor 'led'"]),
-        (["sensors", "camera", "--target", "mars"], ["unknown target 'mars'; expected one of: rt, sim"]),
+        (["sensors", "camera", "--target", "mars"], ["unknown target 'mars'; expected one of: imx8, rt, sim"]),
         (["models", "kws"], ["models have no options of their own; see eiq-demo models info"]),
     ],
 )

@@ -110,7 +110,7 @@ def test_input_beats_a_file_that_says_live(colours: str, tmp_path: Path) -> None
         (["--set", "engine.labels=[a"], ["--set engine.labels=[a:1:3: "]),
         (["--set", "targets.sim.title=x"], ["targets: cannot be changed here"]),
         (["--set", ".".join(["engine"] * 100) + "=1"], ["100 levels deep, expected at most"]),
-        (["--target", "mars"], ["unknown target 'mars'; expected one of: rt, sim"]),
+        (["--target", "mars"], ["unknown target 'mars'; expected one of: imx8, rt, sim"]),
         (["--engine", "tflight"], ["unknown engine 'tflight'; did you mean \"tflite\"?"]),
         (["--input", "nowhere.png"], ["colours.yaml:2:18: sensor.camera: cannot open", "nowhere.png"]),
         (["--input", "~nobody-here/a.png"], ["cannot open", "~nobody-here/a.png"]),

@@ -1,0 +1,264 @@
+"""An accelerometer or gyroscope of the Industrial I/O subsystem: finding it, its scale, its mounting, its buffer.
+
+Documentation/ABI/testing/sysfs-bus-iio. Drivers of i.MX 8 boards that it is written for: lsm303agr (8QuadMax MEK),
+fxls8962af, mma8452 (also MMA8451), fxos8700, st_lsm6dsx (LSM6DSO) and bmi160.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hal.imx8.scan import Element, Layout, parse
+from hal.imx8.sysfs import Sysfs
+from pipelines.core import Array
+from pipelines.errors import DeviceError
+
+DEVICES = "sys/bus/iio/devices"
+G_MPS2 = 9.80665
+KINDS = {"a": "accel", "g": "anglvel"}
+UNITS = {
+    "g": ("a", 1 / G_MPS2), "mg": ("a", 1000 / G_MPS2), "mps2": ("a", 1.0),
+    "dps": ("g", 180 / np.pi), "radps": ("g", 1.0),
+}  # fmt: skip
+"""What a channel's unit is of, and how many of it the ABI's unit is (m/s^2, rad/s)."""
+CHANNEL = re.compile(r"([ag])([xyz])_(\w+)")
+AXES = "xyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One of a config's channels: what is measured, the axis as a column, and the factor to its unit."""
+
+    kind: str
+    axis: int
+    factor: float
+
+
+def channels_of(names: Sequence[str]) -> tuple[Channel, ...]:
+    """``ax_g`` and so on.
+
+    Raises:
+        DeviceError: one that no accelerometer or gyroscope has.
+    """
+    return tuple(_channel(name) for name in names)
+
+
+def _channel(name: str) -> Channel:
+    match = CHANNEL.fullmatch(name)
+    if match is None or UNITS.get(match[3], ("", 0.0))[0] != match[1]:
+        raise DeviceError(f'got the channel "{name}", expected one such as ax_g, ax_mg, ax_mps2, gx_dps or gx_radps')
+    return Channel(KINDS[match[1]], AXES.index(match[2]), UNITS[match[3]][1])
+
+
+class IioDevice:
+    """One device that has all of some kinds (``accel``, ``anglvel``).
+
+    Args:
+        wanted: its name, ``iio:deviceN`` or number; the first that has the kinds where None.
+
+    Raises:
+        DeviceError: there is none, or its files lie.
+    """
+
+    def __init__(self, sysfs: Sysfs, kinds: Sequence[str], wanted: int | str | None = None) -> None:
+        self._sysfs, self.kinds = sysfs, tuple(dict.fromkeys(kinds))
+        self.node, self.name = _find(sysfs, self.kinds, wanted)
+        self.folder = f"{DEVICES}/{self.node}"
+        self.has_timestamps = False
+        self._transforms = {kind: self._transform(kind) for kind in self.kinds}
+
+    def __str__(self) -> str:
+        return f"the motion sensor {self.name} ({self.node})"
+
+    def present(self) -> bool:
+        """Whether it is still there."""
+        return self._sysfs.there(f"{self.folder}/name")
+
+    # ---- values ------------------------------------------------------------------------------------------------
+
+    def convert(self, raw: dict[str, Array], channels: Sequence[Channel]) -> Array:
+        """Raw values by element (``accel_x``) to float32 [samples, channels] in the channels' units, as mounted."""
+        mounted = {}
+        for kind, (offsets, matrix) in self._transforms.items():
+            columns = [raw[f"{kind}_{axis}"] for axis in AXES]
+            mounted[kind] = (np.stack(columns, axis=1) + offsets) @ matrix
+        parts = [mounted[channel.kind][:, channel.axis] * channel.factor for channel in channels]
+        return np.stack(parts, axis=1).astype(np.float32)
+
+    def poll(self) -> dict[str, Array]:
+        """One sample through the raw files: slow, each file is an exchange with the chip."""
+        return {
+            f"{kind}_{axis}": np.array(
+                [self._sysfs.number(f"{self.folder}/in_{kind}_{axis}_raw", least=-(2**63), most=2**63)]
+            )
+            for kind in self.kinds
+            for axis in AXES
+        }
+
+    def _transform(self, kind: str) -> tuple[Array, Array]:
+        """Offsets to add, and the matrix from raw columns to the ABI's unit in the frame of the board."""
+        scales = [self._shared(kind, axis, "scale", None) for axis in AXES]
+        offsets = [self._shared(kind, axis, "offset", 0.0) for axis in AXES]
+        # the ABI multiplies a column vector from the left; here samples are rows
+        return np.array(offsets), (self._mounting(kind) * np.array(scales)).T
+
+    def _shared(self, kind: str, axis: str, what: str, absent: float | None) -> float:
+        names = [f"{self.folder}/in_{kind}_{axis}_{what}", f"{self.folder}/in_{kind}_{what}"]
+        name = next((name for name in names if self._sysfs.there(name)), None)
+        if name is None and absent is not None:
+            return absent
+        if what == "offset":
+            return self._sysfs.number(name or names[1], least=-(2**63), most=2**63)
+        # a unit of the last bit beyond these is no scale of any such chip, and 0 is a stuck one
+        return self._sysfs.number(name or names[1], least=1e-9, most=1e3)
+
+    def _mounting(self, kind: str) -> Array:
+        names = [f"in_{kind}_mount_matrix", "in_mount_matrix", f"{kind}_mount_matrix", "mount_matrix"]
+        name = next((name for name in names if self._sysfs.there(f"{self.folder}/{name}")), None)
+        if name is None:
+            return np.eye(3)
+        text = self._sysfs.text(f"{self.folder}/{name}")
+        try:
+            rows = [[float(value) for value in row.split(",")] for row in text.split(";")]
+            matrix = np.array(rows)
+        except ValueError:
+            matrix = np.empty(0)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-6:
+            raise DeviceError(
+                f'{self._sysfs.path(self.folder)}/{name} says "{text[:60]}", expected three rows of three numbers, '
+                "without flattening space; correct mount-matrix in the device tree"
+            )
+        return matrix
+
+    # ---- rate --------------------------------------------------------------------------------------------------
+
+    def set_rate(self, rate_hz: float) -> None:
+        """Set the sampling frequency.
+
+        Raises:
+            DeviceError: the device does not offer it; says which it does.
+        """
+        name = self._rate_file()
+        if name is None:
+            raise DeviceError(f"{self} does not say its sampling frequency; read it with poll: true")
+        current = self._sysfs.number(name, least=0, most=1e6)
+        if not _same(current, rate_hz):
+            offered = self._offered(name)
+            if offered and not any(_same(one, rate_hz) for one in offered):
+                listed = ", ".join(f"{one:g}" for one in offered)
+                raise DeviceError(f"{self} does not offer {rate_hz:g} Hz, expected one of {listed} Hz; set rate_hz")
+            self._sysfs.write(name, f"{next((one for one in offered if _same(one, rate_hz)), rate_hz):g}")
+            current = self._sysfs.number(name, least=0, most=1e6)
+        if not _same(current, rate_hz):
+            raise DeviceError(f"{self} was set to {rate_hz:g} Hz and runs at {current:g} Hz; set rate_hz to that")
+
+    def _rate_file(self) -> str | None:
+        names = (*(f"in_{kind}_sampling_frequency" for kind in self.kinds), "sampling_frequency")
+        paths = [f"{self.folder}/{name}" for name in names]
+        return next((path for path in paths if self._sysfs.there(path)), None)
+
+    def _offered(self, name: str) -> list[float]:
+        if not self._sysfs.there(f"{name}_available"):
+            return []
+        text = self._sysfs.text(f"{name}_available")
+        if text.startswith("["):  # [least step most]: the driver itself refuses what is outside
+            return []
+        try:
+            return [float(value) for value in text.split()]
+        except ValueError as error:
+            raise DeviceError(
+                f'{self._sysfs.path(name)}_available says "{text[:40]}", expected numbers; check the driver'
+            ) from error
+
+    # ---- buffer ------------------------------------------------------------------------------------------------
+
+    def enable(self, samples: int) -> Layout:
+        """Start the buffer with our elements, and the form of its records.
+
+        Args:
+            samples: that the kernel keeps at least.
+
+        Raises:
+            DeviceError: the device has no buffer or no trigger, or refuses.
+        """
+        if not self._sysfs.there(f"{self.folder}/scan_elements"):
+            raise DeviceError(f"{self} has no buffer (its driver has no interrupt); read it with poll: true")
+        self.disable()
+        self._pull_trigger()
+        wanted = [f"{kind}_{axis}" for kind in self.kinds for axis in AXES] + ["timestamp"]
+        for file in self._sysfs.names(f"{self.folder}/scan_elements", "in_"):
+            if file.endswith("_en"):
+                self._sysfs.write(f"{self.folder}/scan_elements/{file}", str(int(file[3:-3] in wanted)))
+        self._use_monotonic_clock()
+        self._sysfs.write(f"{self.folder}/buffer/length", str(samples))
+        layout = self._layout()
+        self._sysfs.write(f"{self.folder}/buffer/enable", "1")
+        return layout
+
+    def disable(self) -> None:
+        """Stop the buffer."""
+        self._sysfs.write(f"{self.folder}/buffer/enable", "0")
+
+    def _layout(self) -> Layout:
+        folder = f"{self.folder}/scan_elements"
+        elements: list[Element] = []
+        for file in self._sysfs.names(folder, "in_"):
+            if not file.endswith("_en") or not self._sysfs.number(f"{folder}/{file}"):
+                continue
+            stem = file[:-3]
+            index = int(self._sysfs.number(f"{folder}/{stem}_index", least=0, most=1000))
+            text = self._sysfs.text(f"{folder}/{stem}_type")
+            try:
+                elements.append(parse(stem[3:], index, text))
+            except ValueError as error:
+                raise DeviceError(f"{self._sysfs.path(folder)}/{stem}_type says {error}; check the driver") from error
+        missing = [f"{kind}_{axis}" for kind in self.kinds for axis in AXES
+                   if f"{kind}_{axis}" not in {element.name for element in elements}]  # fmt: skip
+        if missing:
+            raise DeviceError(f"the buffer of {self} lacks {', '.join(missing)}; read it with poll: true")
+        try:
+            return Layout(elements)
+        except ValueError as error:
+            raise DeviceError(f"the buffer of {self} says {error}; check the driver") from error
+
+    def _pull_trigger(self) -> None:
+        current = f"{self.folder}/trigger/current_trigger"
+        if not self._sysfs.there(current):
+            return  # a chip with a queue of its own needs none
+        for trigger in self._sysfs.names(DEVICES, "trigger"):
+            name = self._sysfs.text(f"{DEVICES}/{trigger}/name")
+            if name.startswith(f"{self.name}-"):  # "<name>-devN", the driver's own data-ready one
+                self._sysfs.write(current, name)
+                return
+        raise DeviceError(f"{self} has no trigger of its own, expected one called {self.name}-dev…; make one "
+                          "(configfs, iio/triggers/hrtimer), or read it with poll: true")  # fmt: skip
+
+    def _use_monotonic_clock(self) -> None:
+        name = f"{self.folder}/current_timestamp_clock"
+        self.has_timestamps = self._sysfs.there(name)
+        if self.has_timestamps:  # the default, real time, jumps when a board without a battery hears of NTP
+            self._sysfs.write(name, "monotonic")
+
+
+def _find(sysfs: Sysfs, kinds: Sequence[str], wanted: int | str | None) -> tuple[str, str]:
+    known: list[str] = []
+    for node in sysfs.names(DEVICES, "iio:device"):
+        name = sysfs.text(f"{DEVICES}/{node}/name")
+        able = all(sysfs.there(f"{DEVICES}/{node}/in_{kind}_x_raw") for kind in kinds)
+        known.append(f"{node} {name}" + ("" if able else " (without these channels)"))
+        if able and wanted in (None, name, node, int(node[10:]) if node[10:].isdecimal() else None, node[10:]):
+            return node, name
+    what = " and ".join({"accel": "accelerometer", "anglvel": "gyroscope"}[kind] for kind in kinds)
+    which = "" if wanted is None else f" {wanted}"
+    raise DeviceError(
+        f"this board has no motion sensor{which} with {what} in one device, its IIO devices: "
+        f"{', '.join(known) or 'none'}; set channels or device, load the driver, or take a recording (file: …, --input)"
+    )
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) <= 1e-3 * max(abs(a), abs(b))
