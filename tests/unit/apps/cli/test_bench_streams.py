@@ -53,8 +53,9 @@ def test_together_is_told_in_units_of_one_alone() -> None:
     assert Stream().fps == 0
 
 
-def test_one_pipeline_several_times(tmp_path: Path) -> None:
-    done = bench(str(demos.colours(tmp_path)), "--streams", "3", "--frames", "4000", "--json")
+def test_one_pipeline_several_times() -> None:
+    # a real model lets the others run while it computes; stages of microseconds may end before the others begin
+    done = bench("cifar10.yaml", "--streams", "3", "--frames", "300", "--json")
     assert done.exit_code == 0, done.stderr
     streams = json.loads(done.stdout)["streams"]
     assert [row["stream"] for row in streams] == ["stream1", "stream2", "stream3"]
