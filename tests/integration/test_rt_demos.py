@@ -111,6 +111,14 @@ postprocess: [top: {{k: 5}}]
     assert there.said == here.said
 
 
+def test_the_bundled_label_image(target: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EIQ_MODELS", str(shared_data / "nxp_eiq"))  # as on a stick
+    picture = f"sensor.camera.file={shared_data / 'nxp_eiq' / 'stopwatch.bmp'}"
+    there = played("label_image.yaml", target, [picture])
+    assert there.said[0][0] == "stopwatch"
+    assert len(there.said) >= 1
+
+
 def test_features_on_the_board_spot_the_same_words(target: str) -> None:
     here = played("kws.yaml", target)
     there = played("kws.yaml", target, ["engine.offload=features"])
