@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from zlib import crc32
-
-import numpy as np
 
 from hal.rt import protocol
+from hal.rt.descriptions import BoardModel, described
 from hal.rt.inference import Exchange, Job
-from hal.rt.link import MAX_FRAME, MESSAGE_HEADER, Link, Pending
+from hal.rt.link import MAX_FRAME, MESSAGE_HEADER, Link
 from hal.rt.protocol import (
-    DESCRIBE_MODEL,
-    DESCRIBE_SENSOR,
-    DESCRIBE_TENSOR,
     MEMORY,
-    READ_SENSOR,
-    READ_STREAM,
     RESET,
     SET_LED,
     START_SENSOR,
     START_STREAM,
     TIME,
     BoardInfo,
-    DType,
     MemoryInfo,
-    ModelInfo,
-    Samples,
     SensorInfo,
     Status,
-    StreamResult,
-    TensorInfo,
 )
-from hal.rt.session import CALL_S, GIVE_UP_S, TRIES, Session, refuse, told_twice, was_reset
+from hal.rt.readings import Reading, Stream, Window, read_samples, read_window
+from hal.rt.session import CALL_S, GIVE_UP_S, Session, refuse, was_reset
 from hal.rt.ticks import BoardClock, measure
 from hal.rt.wire import Wire
-from pipelines.core import Array, Event
-from pipelines.errors import CapabilityError, DeviceCorrupt, DeviceLost, DeviceMismatch, DeviceReset
+from pipelines.core import Event
+from pipelines.errors import CapabilityError, DeviceLost, DeviceMismatch, DeviceReset
 
 INFER_S = 30.0
 """For a model that was not run yet."""
@@ -49,24 +37,8 @@ INFER_FACTOR = 5.0
 LEAST_INFER_S = 3.0
 CLOCK_AGE_S = 10.0
 """A board's clock is compared with the host's again after so long."""
-SAMPLES_OVERHEAD = MESSAGE_HEADER.size + 4 + 4 + 1 + 8 + 4 + 4 + 4
-"""at, ready, ended, ticks, check, length, status."""
 INFERENCE_OVERHEAD = MESSAGE_HEADER.size + 4 * 4 + 4
 """ticks, check, count of missing parts, length, status: the rest of infer's reply may be its output."""
-SAMPLES_CHECKED = struct.Struct("<IIIIQ")
-STREAM_CHECKED = struct.Struct("<IIIIIIIIQII")
-DTYPES = {DType.INT8: "int8", DType.UINT8: "uint8", DType.INT16: "int16", DType.INT32: "int32",
-          DType.FLOAT32: "float32", DType.BOOL: "bool"}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class BoardModel:
-    """A model that is compiled into the board's firmware."""
-
-    index: int
-    info: ModelInfo
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,49 +53,6 @@ class Outcome:
 
     blob: bytes
     device_s: float
-    transport_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Samples of a sensor.
-
-    Args:
-        at: index of the first one; later than asked for where some were lost.
-        ready: how many there have been since the start.
-        ended: a recording's last sample is among them.
-        ticks: the board's clock when it counted them.
-        data: as stored, [samples] for sound, else [samples, channels].
-    """
-
-    at: int
-    ready: int
-    ended: bool
-    ticks: int
-    data: Array
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What the board made of one window of a stream.
-
-    Args:
-        window: its index; later than asked for where some were lost.
-        ready: how many there have been since the start.
-        ended: there will be no more than these.
-        ticks: the board's clock when the window's last sample was there.
-        feature_ticks, inference_ticks: what they took.
-        blob: the output blob, or the input blob where features alone were asked for; None: not there yet.
-        transport_s: of the calls that brought it.
-    """
-
-    window: int
-    ready: int
-    ended: bool
-    ticks: int
-    feature_ticks: int
-    inference_ticks: int
-    blob: bytes | None
     transport_s: float
 
 
@@ -176,7 +105,7 @@ class Board:
         self.sensors: tuple[SensorInfo, ...] = ()
         self._started: dict[int, int] = {}  # the session in which a sensor was started
         self._streaming = 0
-        self._stream = (0, 0, 0, False, False)  # what it was started with, which each result's check covers
+        self._stream: Stream = (0, 0, 0, False, False)  # what it was started with, which each result's check covers
         self._one = threading.Lock()  # one inference after the other: another one's would replace its output
         self._begun: list[PendingInference] = []
         self._answered = 0.0
@@ -207,7 +136,7 @@ class Board:
         """
         self._session.open()
         try:
-            self.models, self.sensors = self._described(self.link)
+            self.models, self.sensors = described(self.link, self.info)
         except BaseException:
             self.close()
             raise
@@ -394,49 +323,11 @@ class Board:
         def attempt(link: Link, number: int) -> Reading:
             if self._started.get(sensor) != number:
                 raise was_reset()
-            return self._read(link, number, sensor, at, samples)
+            return read_samples(link, number, sensor, self.sensors[sensor], at, samples)
 
         if self._started.get(sensor) != self._session.now.number:
             raise was_reset()
         return self._session.run(attempt, again_after_reset=False)
-
-    def _read(self, link: Link, number: int, sensor: int, at: int, samples: int) -> Reading:
-        info = self.sensors[sensor]
-        dtype, channels = np.dtype(DTYPES[info.dtype]).newbyteorder("<"), len(info.channels.split())
-        width = dtype.itemsize * max(1, channels)
-        most = max(1, (link.max_frame - SAMPLES_OVERHEAD) // width)
-
-        def begin(at: int, count: int) -> Pending[tuple[Samples, Status]]:
-            return link.begin(READ_SENSOR, protocol.read_sensor(number, sensor, at, count), CALL_S)
-
-        def good(call: Pending[tuple[Samples, Status]], at: int, count: int) -> Samples:
-            for _ in range(TRIES):
-                found, status = call.wait()
-                refuse(status, f"sensor {sensor}")
-                size = len(found.data)
-                checked = SAMPLES_CHECKED.pack(sensor, found.at, found.ready, found.ended, found.ticks)
-                right = crc32(found.data, crc32(checked)) == found.check
-                right &= found.at == at if info.samples else found.at >= at  # a recording loses nothing
-                if right and not size % width and size <= count * width:
-                    return found
-                call = begin(at, count)
-            raise DeviceCorrupt(f"sensor {sensor} gave samples with a wrong CRC-32 {TRIES} times; check the cable")
-
-        first = good(begin(at, min(samples, most)), at, min(samples, most))
-        parts, have = [first.data], len(first.data) // width
-        end = min(samples, first.ready - first.at)
-        spots = range(have, end, most) if have else range(0)
-        calls = [(begin(first.at + k, min(most, end - k)), first.at + k, min(most, end - k)) for k in spots]
-        for call, place, count in calls:
-            part = good(call, place, count)
-            if part.at != place:  # lost meanwhile: the next reading begins behind the gap
-                break
-            parts.append(part.data)
-            if len(part.data) < count * width:
-                break
-        data = np.frombuffer(b"".join(parts), dtype)
-        shape = (-1, channels) if channels else (-1,)
-        return Reading(first.at, first.ready, first.ended, first.ticks, data.reshape(shape))
 
     # ---- streams ----
 
@@ -470,85 +361,23 @@ class Board:
         def attempt(link: Link, number: int) -> Window:
             if self._streaming != number:
                 raise was_reset()
-            for _ in range(TRIES):
-                if found := self._window(link, number, window):
-                    return found
-            raise DeviceCorrupt(f"window {window} came with a wrong CRC-32 {TRIES} times; check the cable")
+            return read_window(link, number, self._stream, window, recorded=recorded, clock=self._clock)
 
         if self._streaming != self._session.now.number:
             raise was_reset()
+        recorded = self.sensors[self._stream[0]].samples > 0
         return self._session.run(attempt, again_after_reset=False)
-
-    def _window(self, link: Link, number: int, window: int) -> Window | None:
-        """None where a part is damaged, or was lost while it was read."""
-        start = self._clock()
-
-        def part(window: int, offset: int) -> tuple[StreamResult, Status]:
-            found, status = link.call(READ_STREAM, protocol.read_stream(number, window, offset), CALL_S)
-            if status != Status.NOT_READY:
-                refuse(status, f"window {window}")
-            return found, status
-
-        first, status = part(window, 0)
-        data = first.data
-        while len(data) < first.bytes:
-            more, status = part(first.window, len(data))
-            if status != Status.OK or more.window != first.window or not more.data:
-                return None
-            data += more.data
-        checked = STREAM_CHECKED.pack(
-            *self._stream, first.window, first.ready, first.ended, first.ticks, first.feature_ticks,
-            first.inference_ticks,
-        )  # fmt: skip
-        recorded = self.sensors[self._stream[0]].samples
-        wrong = first.window != window if recorded else first.window < window  # a recording loses nothing
-        if wrong or crc32(data, crc32(checked)) != first.check:
-            return None
-        return Window(
-            first.window, first.ready, first.ended, first.ticks, first.feature_ticks, first.inference_ticks,
-            data if status == Status.OK else None, self._clock() - start,
-        )  # fmt: skip
-
-    # ---- what it has ----
-
-    def _described(self, link: Link) -> tuple[tuple[BoardModel, ...], tuple[SensorInfo, ...]]:
-        info = self.info
-        models = tuple(self._model(link, index) for index in range(info.models))
-        return models, tuple(_sensor(link, index) for index in range(info.sensors))
-
-    def _model(self, link: Link, index: int) -> BoardModel:
-        info, status = told_twice(link, DESCRIBE_MODEL, protocol.describe_model(index), CALL_S)
-        refuse(status, f"model {index}")
-        tensors = []
-        for tensor in range(info.inputs + info.outputs):
-            found, status = told_twice(link, DESCRIBE_TENSOR, protocol.describe_tensor(index, tensor), CALL_S)
-            refuse(status, f"tensor {tensor} of {info.name}")
-            blob = info.input_bytes if tensor < info.inputs else info.output_bytes
-            size = int(np.prod(found.shape, dtype=np.int64)) * np.dtype(DTYPES[found.dtype]).itemsize
-            if found.bytes != size or found.place + found.bytes > blob:
-                raise DeviceMismatch(
-                    f"the tensor {found.name} of {info.name} has {found.bytes} bytes at {found.place} of {blob}, "
-                    f"expected {size} bytes within; build the firmware again"
-                )
-            tensors.append(found)
-        return BoardModel(index, info, tuple(tensors[: info.inputs]), tuple(tensors[info.inputs :]))
 
     def _same(self, link: Link) -> None:
         """After a reset: refuse a board that has other models or sensors than before."""
         before = [(model.info.name, model.info.sha256, model.info.recipe) for model in self.models]
-        models, sensors = self._described(link)
+        models, sensors = described(link, self.info)
         after = [(model.info.name, model.info.sha256, model.info.recipe) for model in models]
         if (before, self.sensors) != (after, sensors):
             raise DeviceMismatch(
                 f"the board came back with {_names(after)} and {len(sensors)} sensors, expected {_names(before)} and "
                 f"{len(self.sensors)} as before; connect the same board, or start again"
             )
-
-
-def _sensor(link: Link, index: int) -> SensorInfo:
-    info, status = told_twice(link, DESCRIBE_SENSOR, protocol.describe_sensor(index), CALL_S)
-    refuse(status, f"sensor {index}")
-    return info
 
 
 def _names(models: list[tuple[str, bytes, bytes]]) -> str:

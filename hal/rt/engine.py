@@ -17,7 +17,8 @@ from pipelines.errors import DeviceError
 from pipelines.tensors import Feeds, Reads, spec_of
 
 if TYPE_CHECKING:
-    from hal.rt.board import Board, BoardModel, PendingInference
+    from hal.rt.board import Board, PendingInference
+    from hal.rt.descriptions import BoardModel
     from hal.rt.offload import Recipe
 
 

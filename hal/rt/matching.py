@@ -16,7 +16,8 @@ from pipelines.errors import DeviceMismatch
 from pipelines.tensors import bytes_of
 
 if TYPE_CHECKING:
-    from hal.rt.board import Board, BoardModel
+    from hal.rt.board import Board
+    from hal.rt.descriptions import BoardModel
     from hal.rt.engine import BoardEngine
     from hal.rt.offload import Recipe
 

@@ -17,7 +17,8 @@ from pipelines.errors import CapabilityError, DeviceError, DeviceReset
 from pipelines.tensors import Reads
 
 if TYPE_CHECKING:
-    from hal.rt.board import Board, BoardModel
+    from hal.rt.board import Board
+    from hal.rt.descriptions import BoardModel
 
 POLL_S = 0.002
 CHAIN = "offload: features takes over a microphone, window, mfcc or log_mel, and the engine, in this order"

@@ -19,7 +19,8 @@ from pipelines.core import Array, Frame, Sensor, Signal
 from pipelines.errors import CapabilityError, DeviceError, DeviceLost, DeviceReset
 
 if TYPE_CHECKING:
-    from hal.rt.board import Board, Reading
+    from hal.rt.board import Board
+    from hal.rt.readings import Reading
 
 MOST_BYTES = 15_000_000
 """What an emulated board's memory takes of recordings."""

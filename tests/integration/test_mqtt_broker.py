@@ -241,8 +241,10 @@ def test_user_and_password(
             assert sending.events == []
             return
         with pytest.raises(OutputError) as error:  # whichever hears it first
-            sending.send(1)
-            sending.action.close()
+            try:
+                sending.send(1)
+            finally:
+                sending.action.close()
         assert str(error.value) == (
             f"mqtt: the broker 127.0.0.1:{guarded.port}: it says {said}; "
             "check mqtt.user_env and mqtt.password_env, and what the broker allows"

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hal.rt.board import Board, Window
+from hal.rt.board import Board
 from hal.rt.firmware import ModelSource, Recorded, build, needed, start
+from hal.rt.readings import Window
 from pipelines.core import Frame, TensorSpec
 from pipelines.engines.bundle import Bundle
 from pipelines.quantise import Quantiser

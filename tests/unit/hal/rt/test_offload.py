@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hal.rt.board import Window
 from hal.rt.firmware.recording import Recorded
 from hal.rt.offload import BoardStream, Recipe
+from hal.rt.readings import Window
 from hal.rt.sensors import Clip
 from pipelines.core import Signal
 from pipelines.errors import DeviceReset
