@@ -18,6 +18,7 @@ from pipelines.engine_stage import EngineStage, ResidualStage
 from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem
 from pipelines.fuse import fuse
 from pipelines.models import Model, open_model, read_labels
+from pipelines.process_engine import ProcessEngine
 from pipelines.recipe import compare_recipe, described
 from pipelines.shared_engine import SharedEngine
 
@@ -48,7 +49,8 @@ def resolve(demo: Demo, target: Target, stack: ExitStack) -> list[Graph]:
     """
     problems: list[Problem] = []
     shared: dict[object, SharedEngine] = {}
-    graphs = [_Builder(target, stack, shared, problems).graph(spec) for spec in demo.pipelines]
+    several = len(demo.pipelines) > 1
+    graphs = [_Builder(target, stack, shared, problems, several).graph(spec) for spec in demo.pipelines]
     if problems:
         raise ConfigError(problems)
     return [graph for graph in graphs if graph is not None]
@@ -58,9 +60,10 @@ class _Builder:
     """Builds one pipeline; what does not fit goes to ``problems``."""
 
     def __init__(
-        self, target: Target, stack: ExitStack, shared: dict[object, SharedEngine], problems: list[Problem]
-    ) -> None:
-        self.target, self.stack, self.shared, self.problems = target, stack, shared, problems
+        self, target: Target, stack: ExitStack, shared: dict[object, SharedEngine], problems: list[Problem],
+        several: bool,
+    ) -> None:  # fmt: skip
+        self.target, self.stack, self.shared, self.problems, self.several = target, stack, shared, problems, several
         self.engines: list[tuple[Model, Engine]] = []
         self.models: dict[str, Model] = {}  # by the engine step's path
 
@@ -163,6 +166,8 @@ class _Builder:
     def _open_engine(self, step: Step, model: Model) -> Engine:
         def build() -> Engine:
             engine = self.target.engine(step.name, step.config, model.path)
+            if self.several and getattr(engine, "holds_gil", False):
+                engine = ProcessEngine(engine, step.name, step.config, model.path)
             self.stack.callback(engine.close)
             return engine
 

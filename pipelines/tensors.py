@@ -40,7 +40,7 @@ class Feeds:
 
     def __init__(self, specs: Sequence[TensorSpec], memory: Array, places: Sequence[int]) -> None:
         self._feeds = [
-            (_view(memory, place, spec), spec, to_stored(spec)) for spec, place in zip(specs, places, strict=True)
+            (view_of(memory, place, spec), spec, to_stored(spec)) for spec, place in zip(specs, places, strict=True)
         ]
 
     def write(self, x: Sequence[Array]) -> None:
@@ -63,7 +63,7 @@ class Reads:
 
     def __init__(self, specs: Sequence[TensorSpec], memory: Array, places: Sequence[int]) -> None:
         self._reads = [
-            (_view(memory, place, spec), Dequantiser(spec)) for spec, place in zip(specs, places, strict=True)
+            (view_of(memory, place, spec), Dequantiser(spec)) for spec, place in zip(specs, places, strict=True)
         ]
 
     def read(self) -> tuple[Array, ...]:
@@ -71,6 +71,7 @@ class Reads:
         return tuple([real(view) for view, real in self._reads])
 
 
-def _view(memory: Array, place: int, spec: TensorSpec) -> Array:
+def view_of(memory: Array, place: int, spec: TensorSpec) -> Array:
+    """A tensor that begins at a place of a uint8 memory, as it is stored."""
     view: Array = memory[place : place + bytes_of(spec)].view(spec.dtype).reshape(spec.shape)
     return view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 from pipelines import registry
 from pipelines.config.schema import Config, PositiveFloat
 from pipelines.core import Engine, Event, Frame, Light, Result, Sensor, Signal, Stage, TensorSpec
-from pipelines.errors import CapabilityError, EiqError
+from pipelines.errors import CapabilityError, DataError, EiqError, MissingDependency, SignalMismatch
 from pipelines.graph import Graph
 
 IMAGE = Signal((4, 4, 3), "uint8", None, "image", ("r", "g", "b"))
@@ -60,6 +61,40 @@ class FakeEngine:
         return tuple(np.array([[total, i]], np.float32) for i in range(len(self.outputs)))
 
     def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ChattyEngine:
+    """Prints, remembers, fails at some numbers, and says in which process it runs."""
+
+    Config = Config
+    description = "adds up what came since the last reset"
+
+    def __init__(self, config: Config, path: Path) -> None:
+        if not path.exists():
+            raise MissingDependency(f"{path.name} is not there, install it")
+        self.path, self.sum = path, 0.0
+        self.inputs = (TensorSpec("x", (1, 4), "float32"),)
+        self.outputs = (TensorSpec("y", (1, 2), "float32"),)
+
+    def infer(self, *x: np.ndarray) -> tuple[np.ndarray, ...]:
+        os.write(1, b"computing\n")
+        first = x[0][0, 0]
+        if first < 0:
+            raise DataError(f'got {first:g}, expected none below 0; "lift" it')
+        if first == 7:
+            raise SignalMismatch("7", "no 7", "take 8")
+        if first == 55:
+            (self.path / "busy").touch()
+            threading.Event().wait(60)
+        if first == 99:
+            os.abort()
+        self.sum += float(x[0].sum())
+        return (np.array([[self.sum, os.getpid() % 1000]], np.float32),)
+
+    def reset(self) -> None:
+        self.sum = 0.0
 
     def close(self) -> None: ...
 

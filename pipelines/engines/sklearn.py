@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class Sklearn:
             probabilities.
         MissingDependency: scikit-learn or skops is not installed.
     """
+
+    holds_gil: ClassVar[bool] = True
 
     class Config(EngineConfig, frozen=True, kw_only=True):
         """Has no keys of its own."""

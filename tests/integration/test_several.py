@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import demos
 import tiny_models
 from apps.cli.main import main
+from apps.cli.options import opened, overrides
 
 TWO = """
 sensor: {camera: {file: pictures}}
@@ -56,3 +57,21 @@ def test_a_camera_and_a_microphone_at_once(tmp_path: Path) -> None:
     found = results(tmp_path, text)
     assert [r["label"] for r in found if r["pipeline"] == "eyes"] == ["blue", "green", "red"]
     assert [(r["label"], r["t"]) for r in found if r["pipeline"] == "ears"] == [("loud", 0.11), ("quiet", 0.12)]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_pipelines_whose_engine_holds_the_gil_run_it_in_processes(tmp_path: Path, shared: bool) -> None:
+    pytest.importorskip("tflite_micro")
+    demo = demos.colours(tmp_path)
+    lines = demo.read_text().replace("engine: {", f"engine: {{type: tflm, shared: {str(shared).lower()}, ").splitlines()
+    body = "".join(f"    {line}\n" for line in lines if not line.startswith("title"))
+    text = f"pipelines:\n  left:\n{body}  right:\n{body}"
+    found = results(tmp_path, text)
+    for side in ("left", "right"):
+        assert [r["label"] for r in found if r["pipeline"] == side] == ["blue", "green", "red"]
+    with opened(str(tmp_path / "demo.yaml"), "sim", overrides((), False, None, None)) as (_, graphs, _target):
+        engines = [graph.engines[0][1] for graph in graphs]
+        assert all("in a process of its own" in engine.description for engine in engines)
+        assert (engines[0] is engines[1]) is shared
+    with opened(str(demo), "sim", overrides((), False, None, "tflm")) as (_, graphs, _target):
+        assert "process" not in graphs[0].engines[0][1].description
