@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class Armnn:
         CapabilityError: this Arm NN has no such backend.
         MissingDependency: pyarmnn is not installed.
     """
+
+    holds_gil: ClassVar[bool] = True
 
     class Config(EngineConfig, frozen=True, kw_only=True):
         """
