@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, TypeVar, cast
 
 import click
@@ -23,6 +26,32 @@ class Stopped(EiqError):
     """Ctrl-C in the middle of long work that can go on later."""
 
     exit_code = 130
+
+
+@contextmanager
+def stoppable(then: str = "with --resume goes on from the last checkpoint") -> Iterator[None]:
+    """Ctrl-C ends the work as Stopped, also where a framework makes an error of its own of it.
+
+    Args:
+        then: what the same command does when it is given again.
+    """
+    asked = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN and current_thread() is main_thread():
+                stack.callback(signal.signal, number, signal.signal(number, stop))
+        try:
+            yield
+        except (KeyboardInterrupt, Exception) as error:
+            if asked or isinstance(error, KeyboardInterrupt):
+                raise Stopped(f"stopped; the same command {then}") from error
+            raise
 
 
 @dataclass(frozen=True)
@@ -102,10 +131,8 @@ def _told(function: F, config: str, needs: tuple[str, ...], free: tuple[str, ...
         need_for_training(*needs)
         for folder in (options["out"], options["work"]):
             make_folder(folder)  # what cannot be written is better known before than after an hour
-        try:
+        with stoppable():
             function(**options, asked=_asked(options, free))
-        except KeyboardInterrupt as stop:
-            raise Stopped("stopped; the same command with --resume goes on from the last checkpoint") from stop
         manifest = options["out"] / "manifest.yaml"
         run = f"; eiq-demo run {config}.yaml --set engine.model={manifest} takes it" if bundled_config(config) else ""
         click.echo(f"{manifest} is written{run}", err=True)

@@ -59,7 +59,7 @@ def optimize(
     eiq-demo optimize mine.tflite --config mine.yaml --data DIR --test OTHER
     """
     from apps.optimize.optimise import Asked, optimised, table
-    from apps.training import Stopped
+    from apps.training import stoppable
 
     path, named = _found(model)
     if config is None and named is None:
@@ -71,10 +71,8 @@ def optimize(
     again = f"eiq-demo optimize {path.name} --data DIR {told}"
     asked = Asked(model=path, config=str(words["config"]), out=out or Path("optimized") / stem,
                   work=work or Path("build/optimize") / stem, command=again, **options)  # fmt: skip
-    try:
+    with stoppable():
         rows = optimised(asked, lambda text: click.echo(text, err=True))
-    except KeyboardInterrupt as stop:
-        raise Stopped("stopped; the same command with --resume goes on from the last checkpoint") from stop
     if as_json:
         for row in rows:
             click.echo(json.dumps(asdict(row)))

@@ -21,7 +21,7 @@ from apps.label_image.pictures import check_enough, find, held_out, read
 from apps.label_image.surgery import Body
 from apps.progress import track
 from apps.shipping import make_folder, write_model, write_whole
-from apps.training import Stopped, out_option
+from apps.training import out_option, stoppable
 from pipelines.config.schema import Transforms
 from pipelines.engines._flatbuffer import read_model
 from pipelines.engines.tflite import Tflite
@@ -76,10 +76,8 @@ def command(images: Path, out: Path, work: Path, **options: Any) -> None:  # fmt
     require("sklearn", purpose="the head", install=INSTALL)
     for folder in (out, work):
         make_folder(folder)
-    try:
+    with stoppable("goes on with the pictures that are left"):
         _train(images, out, work, **options)
-    except KeyboardInterrupt as stop:
-        raise Stopped("stopped; the same command goes on with the pictures that are left") from stop
     click.echo(f"eiq-demo run {out / 'demo.yaml'} runs it, with --live on this machine's camera", err=True)
 
 

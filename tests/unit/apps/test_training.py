@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from click.testing import CliRunner
 from apps import checkpoint
 from apps.cli.train import TRAINERS, Trainers, train
 from apps.shipping import write_whole
-from apps.training import Options, Stopped, training_options
+from apps.training import Options, Stopped, stoppable, training_options
 from pipelines.errors import DataError, MissingDependency, OutputError
 
 
@@ -177,3 +179,23 @@ def test_every_trainer_is_a_command() -> None:
         assert found.name == name
         assert found.help
     assert train.get_command(context, "nothing") is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_framework_makes_an_error_of_is_a_stop_all_the_same(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    def interrupted(told: Options) -> None:
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Graph execution error") from error
+
+    before = signal.getsignal(number)
+    assert isinstance(trained("kws", tmp_path, does=interrupted).exception, Stopped)
+    assert signal.getsignal(number) is before
+
+
+def test_an_error_without_an_interrupt_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), stoppable():
+        _ = 1 // 0
