@@ -93,8 +93,8 @@ def _times(count: int) -> str:
 class JsonLines:
     """For programs: one object a line on standard output."""
 
-    def __init__(self, stats: Stats) -> None:
-        self.stats = stats
+    def __init__(self, stats: Stats, target: Target) -> None:
+        self.stats, self.target = stats, target
 
     def start(self) -> None:
         """Nothing to say yet."""
@@ -120,7 +120,8 @@ class JsonLines:
         """The summary's line."""
         stats = self.stats
         lost = {"sensor_lost": stats.lost, "link_lost": sum(stats.links.values())}
-        self._write({"event": "summary", "dropped": stats.dropped, **lost, "times": "measured here",
+        board = {"board": list(self.target.footing())} if hasattr(self.target, "footing") else {}
+        self._write({"event": "summary", "dropped": stats.dropped, **lost, **board, "times": "measured here",
                      "stages": stats.table()})  # fmt: skip
 
     @staticmethod

@@ -5,17 +5,20 @@ Documentation/ABI/testing/sysfs-class-thermal, Documentation/admin-guide/pm/cpuf
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
-from hal.imx8.sysfs import Sysfs
+from hal.imx8.sysfs import NoValue, Sysfs
 from pipelines.errors import DeviceError
 
 THERMAL = "sys/class/thermal"
 CPUFREQ = "sys/devices/system/cpu/cpufreq"
-SLOWS = ("cpufreq", "thermal-cpufreq", "cpu")
-"""Cooling devices whose state is a lower clock begin so (drivers/thermal/cpufreq_cooling.c); a fan does not."""
+SLOWS = re.compile(r"(thermal-)?(cpufreq|devfreq|idle)-.+|(.*\.)?[gn]pu\d*")
+"""Cooling devices that slow a core, GPU or NPU down; a fan does not. drivers/thermal: cpufreq_cooling.c (a lower
+clock), cpuidle_cooling.c (forced idle), devfreq_cooling.c; drivers/gpu/drm/etnaviv/etnaviv_gpu.c (``38500000.npu``)."""
 EVERY_S = 1.0
 
 
@@ -36,23 +39,27 @@ class Condition:
 
     Args:
         zones: temperatures in °C by the zone's name.
-        policies: clocks.
-        cooling: state of those cooling devices that slow a CPU down, 0 is not at all, by their number.
+        policies: clocks of the CPUs that are switched on.
+        cooling: state of those cooling devices that slow something down, 0 is not at all, by their type.
+        silent: zones that have no reading now: the 8M Mini's sensor has none below 10 °C.
     """
 
     zones: dict[str, float]
-    policies: tuple[Policy, ...]
-    cooling: dict[str, float]
+    policies: tuple[Policy, ...] = ()
+    cooling: dict[str, float] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
 
     @property
-    def throttled(self) -> bool:
-        """Whether the kernel holds a CPU back because it is warm."""
-        return any(self.cooling.values())
+    def throttled(self) -> list[str]:
+        """The cooling devices by which the kernel holds something back because it is warm."""
+        return [name for name, state in self.cooling.items() if state]
 
     def lines(self) -> Iterator[str]:
         """A line for temperatures and one for each clock."""
         if self.zones:
-            yield "temperature " + ", ".join(f"{name} {value:.1f} °C" for name, value in self.zones.items())
+            yield "temperature " + _degrees(self.zones)
+        if self.silent:
+            yield f"no temperature now from {', '.join(self.silent)}"
         for policy in self.policies:
             limit = "" if policy.allowed_hz >= policy.most_hz else f", held to {_mhz(policy.allowed_hz)}"
             yield (f"CPU {policy.cpus} at {_mhz(policy.now_hz)} of {_mhz(policy.most_hz)}{limit}, "
@@ -65,36 +72,55 @@ def look(sysfs: Sysfs) -> Condition:
     Raises:
         DeviceError: one lies, see ``Sysfs``.
     """
-    zones = {}
-    for zone in sysfs.names(THERMAL, "thermal_zone"):
-        name = sysfs.text(f"{THERMAL}/{zone}/type")
-        # millidegree Celsius; no silicon works beyond these
-        zones[name if name not in zones else f"{name} {zone[12:]}"] = (
-            sysfs.number(f"{THERMAL}/{zone}/temp", least=-60_000, most=250_000) / 1000
-        )
-    return Condition(zones, tuple(_policies(sysfs)), dict(_cooling(sysfs)))
+    zones: dict[str, float] = {}
+    silent = []
+    for name, folder in _named(sysfs, "thermal_zone"):
+        try:  # millidegree Celsius; no silicon works beyond these
+            zones[name] = sysfs.number(f"{folder}/temp", least=-60_000, most=250_000) / 1000
+        except NoValue:
+            silent.append(name)
+    cooling = {
+        name: sysfs.number(f"{folder}/cur_state", least=0, most=1e6)
+        for name, folder in _named(sysfs, "cooling_device")
+        if SLOWS.fullmatch(name.partition(" ")[0])
+    }
+    return Condition(zones, tuple(_policies(sysfs)), cooling, tuple(silent))
+
+
+def _named(sysfs: Sysfs, prefix: str) -> Iterator[tuple[str, str]]:
+    """Types of the thermal class's devices, numbered where one comes twice, and their folders."""
+    known = set()
+    for device in sysfs.names(THERMAL, prefix):
+        name = sysfs.text(f"{THERMAL}/{device}/type")
+        name = name if name not in known else f"{name} {device.removeprefix(prefix)}"
+        known.add(name)
+        yield name, f"{THERMAL}/{device}"
 
 
 def _policies(sysfs: Sysfs) -> Iterator[Policy]:
     for name in sysfs.names(CPUFREQ, "policy"):
         folder = f"{CPUFREQ}/{name}"
-        now, allowed, most = (
-            sysfs.number(f"{folder}/{file}", least=1, most=1e8) * 1e3  # kHz
-            for file in ("scaling_cur_freq", "scaling_max_freq", "cpuinfo_max_freq")
-        )
-        yield Policy(_range(sysfs.text(f"{folder}/affected_cpus")), sysfs.text(f"{folder}/scaling_governor"), now,
-                     allowed, most)  # fmt: skip
+        try:
+            now, allowed, most = (
+                sysfs.number(f"{folder}/{file}", least=1, most=1e8) * 1e3  # kHz
+                for file in ("scaling_cur_freq", "scaling_max_freq", "cpuinfo_max_freq")
+            )
+            yield Policy(_range(sysfs.text(f"{folder}/affected_cpus")), sysfs.text(f"{folder}/scaling_governor"), now,
+                         allowed, most)  # fmt: skip
+        except NoValue:  # all of its CPUs are switched off
+            continue
 
 
-def _cooling(sysfs: Sysfs) -> Iterator[tuple[str, float]]:
-    for name in sysfs.names(THERMAL, "cooling_device"):
-        if sysfs.text(f"{THERMAL}/{name}/type").startswith(SLOWS):
-            yield name, sysfs.number(f"{THERMAL}/{name}/cur_state", least=0, most=1e6)
+def _degrees(zones: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1f} °C" for name, value in zones.items())
 
 
 def _range(cpus: str) -> str:
     numbers = cpus.split()
-    return f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else cpus
+    whole = all(number.isdecimal() for number in numbers) and len(numbers) > 1
+    if whole and all(int(after) - int(before) == 1 for before, after in pairwise(numbers)):
+        return f"{numbers[0]}-{numbers[-1]}"
+    return ", ".join(numbers)
 
 
 def _mhz(hz: float) -> str:
@@ -113,6 +139,7 @@ class Watch:
         self.first = self.last = look(sysfs)
         self.hottest = dict(self.first.zones)
         self.looks = self.throttled = 0
+        self.slowed: dict[str, None] = {}
         self.error: DeviceError | None = None
         self._take(self.first)
         self._stop = threading.Event()
@@ -124,13 +151,13 @@ class Watch:
         if self.error:
             yield f"temperature and clock were not watched to the end: {self.error}"
         if self.hottest:
-            yield "highest temperature " + ", ".join(f"{name} {value:.1f} °C" for name, value in self.hottest.items())
-        if self.first.policies:
-            yield from Condition({}, self.last.policies, {}).lines()
+            yield "highest temperature " + _degrees(self.hottest)
+        yield from Condition({}, self.last.policies, {}, self.last.silent).lines()
         if not self.first.cooling:
-            yield "throttled: not known, this kernel has no cooling device for the CPU"
+            yield "throttled: not known, this kernel has no cooling device for CPU, GPU or NPU"
         elif self.throttled:
-            yield f"throttled: yes, at {self.throttled} of {self.looks} looks; the times are not the board's best"
+            yield (f"throttled: yes ({', '.join(self.slowed)}), at {self.throttled} of {self.looks} looks; the times "
+                   "are not the board's best")  # fmt: skip
         else:
             yield f"throttled: no, at none of {self.looks} looks"
 
@@ -153,6 +180,7 @@ class Watch:
     def _take(self, condition: Condition) -> None:
         self.last = condition
         self.looks += 1
-        self.throttled += condition.throttled
+        self.throttled += bool(condition.throttled)
+        self.slowed.update(dict.fromkeys(condition.throttled))
         for name, value in condition.zones.items():
             self.hottest[name] = max(value, self.hottest.get(name, value))

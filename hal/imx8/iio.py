@@ -1,7 +1,7 @@
 """An accelerometer or gyroscope of the Industrial I/O subsystem: finding it, its scale, its mounting, its buffer.
 
-Documentation/ABI/testing/sysfs-bus-iio. Drivers of i.MX 8 boards that it is written for: lsm303agr (8QuadMax MEK),
-fxls8962af, mma8452 (also MMA8451), fxos8700, st_lsm6dsx (LSM6DSO) and bmi160.
+Documentation/ABI/testing/sysfs-bus-iio. What the boards' device trees name: st_accel (LSM303AGR on the 8QuadMax MEK),
+fxos8700 (8X MEK) and st_lsm6dsx (LSM6DSO on the 93 EVK); none of the three has its interrupt wired there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hal.imx8.scan import Element, Layout, parse
-from hal.imx8.sysfs import Sysfs
+from hal.imx8.sysfs import Sysfs, numbers
 from pipelines.core import Array
 from pipelines.errors import DeviceError
 
@@ -25,6 +25,11 @@ UNITS = {
     "dps": ("g", 180 / np.pi), "radps": ("g", 1.0),
 }  # fmt: skip
 """What a channel's unit is of, and how many of it the ABI's unit is (m/s^2, rad/s)."""
+IN_G = {"fxos8700": 1e-3}
+"""Drivers that give an accelerometer's scale in g, not in the ABI's m/s^2, where it is below this: fxos8700_core.c of
+Linux says 0.000244 for 2 g in 14 bits, which would be 0.2 g."""
+MOST_STRETCH = 1000.0
+"""A mounting matrix turns, and may put right a scale; beyond this it is no such one."""
 CHANNEL = re.compile(r"([ag])([xyz])_(\w+)")
 AXES = "xyz"
 
@@ -102,6 +107,8 @@ class IioDevice:
     def _transform(self, kind: str) -> tuple[Array, Array]:
         """Offsets to add, and the matrix from raw columns to the ABI's unit in the frame of the board."""
         scales = [self._shared(kind, axis, "scale", None) for axis in AXES]
+        if kind == "accel" and max(scales) < IN_G.get(self.name, 0.0):
+            scales = [scale * G_MPS2 for scale in scales]
         offsets = [self._shared(kind, axis, "offset", 0.0) for axis in AXES]
         # the ABI multiplies a column vector from the left; here samples are rows
         return np.array(offsets), (self._mounting(kind) * np.array(scales)).T
@@ -122,12 +129,10 @@ class IioDevice:
         if name is None:
             return np.eye(3)
         text = self._sysfs.text(f"{self.folder}/{name}")
-        try:
-            rows = [[float(value) for value in row.split(",")] for row in text.split(";")]
-            matrix = np.array(rows)
-        except ValueError:
-            matrix = np.empty(0)
-        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-6:
+        rows = [numbers(row.split(",")) for row in text.split(";")]
+        whole = len(rows) == 3 and all(row is not None and len(row) == 3 for row in rows)
+        matrix = np.array(rows if whole else np.zeros((3, 3)), np.float64)
+        if np.abs(matrix).max() > MOST_STRETCH or abs(np.linalg.det(matrix)) < 1e-6:
             raise DeviceError(
                 f'{self._sysfs.path(self.folder)}/{name} says "{text[:60]}", expected three rows of three numbers, '
                 "without flattening space; correct mount-matrix in the device tree"
@@ -136,30 +141,45 @@ class IioDevice:
 
     # ---- rate --------------------------------------------------------------------------------------------------
 
-    def set_rate(self, rate_hz: float) -> None:
-        """Set the sampling frequency.
+    def _set_rate(self, rate_hz: float) -> None:
+        """Let the device itself run at this rate.
 
         Raises:
             DeviceError: the device does not offer it; says which it does.
         """
         name = self._rate_file()
-        if name is None:
-            raise DeviceError(f"{self} does not say its sampling frequency; read it with poll: true")
+        offered = self._offered(name)
+        if offered and not any(_same(one, rate_hz) for one in offered):
+            listed = ", ".join(f"{one:g}" for one in offered)
+            raise DeviceError(f"{self} does not offer {rate_hz:g} Hz, expected one of {listed} Hz; set rate_hz")
+        self._write_rate(name, next((one for one in offered if _same(one, rate_hz)), rate_hz), str(self))
+
+    def _follow(self, trigger: str, rate_hz: float) -> None:
+        """Let a trigger's timer set the pace, and the device run no slower."""
+        name = self._rate_file()
+        offered = self._offered(name)
+        enough = [one for one in offered if one > rate_hz or _same(one, rate_hz)]
+        if offered and not enough:
+            raise DeviceError(f"{self} runs at most at {max(offered):g} Hz, got rate_hz {rate_hz:g}; set rate_hz")
+        self._write_rate(name, min(enough, default=rate_hz), str(self))
+        timer = f"{DEVICES}/{trigger}/sampling_frequency"
+        if self._sysfs.there(timer):
+            self._write_rate(timer, rate_hz, f"the trigger {trigger}")
+
+    def _write_rate(self, name: str, rate_hz: float, what: str) -> None:
+        if not _same(self._sysfs.number(name, least=0, most=1e6), rate_hz):
+            self._sysfs.write(name, f"{rate_hz:g}")
         current = self._sysfs.number(name, least=0, most=1e6)
         if not _same(current, rate_hz):
-            offered = self._offered(name)
-            if offered and not any(_same(one, rate_hz) for one in offered):
-                listed = ", ".join(f"{one:g}" for one in offered)
-                raise DeviceError(f"{self} does not offer {rate_hz:g} Hz, expected one of {listed} Hz; set rate_hz")
-            self._sysfs.write(name, f"{next((one for one in offered if _same(one, rate_hz)), rate_hz):g}")
-            current = self._sysfs.number(name, least=0, most=1e6)
-        if not _same(current, rate_hz):
-            raise DeviceError(f"{self} was set to {rate_hz:g} Hz and runs at {current:g} Hz; set rate_hz to that")
+            raise DeviceError(f"{what} was set to {rate_hz:g} Hz and runs at {current:g} Hz; set rate_hz to that")
 
-    def _rate_file(self) -> str | None:
+    def _rate_file(self) -> str:
         names = (*(f"in_{kind}_sampling_frequency" for kind in self.kinds), "sampling_frequency")
         paths = [f"{self.folder}/{name}" for name in names]
-        return next((path for path in paths if self._sysfs.there(path)), None)
+        name = next((path for path in paths if self._sysfs.there(path)), None)
+        if name is None:
+            raise DeviceError(f"{self} does not say its sampling frequency; read it with poll: true")
+        return name
 
     def _offered(self, name: str) -> list[float]:
         if not self._sysfs.there(f"{name}_available"):
@@ -167,28 +187,37 @@ class IioDevice:
         text = self._sysfs.text(f"{name}_available")
         if text.startswith("["):  # [least step most]: the driver itself refuses what is outside
             return []
-        try:
-            return [float(value) for value in text.split()]
-        except ValueError as error:
+        values = numbers(text.split())
+        if values is None or min(values) <= 0:
             raise DeviceError(
-                f'{self._sysfs.path(name)}_available says "{text[:40]}", expected numbers; check the driver'
-            ) from error
+                f'{self._sysfs.path(name)}_available says "{text[:40]}", expected numbers above 0; check the driver'
+            )
+        return values
 
     # ---- buffer ------------------------------------------------------------------------------------------------
 
-    def enable(self, samples: int) -> Layout:
+    def check_buffer(self) -> None:
+        """Raises DeviceError where it has none."""
+        if not self._sysfs.there(f"{self.folder}/scan_elements"):
+            raise DeviceError(f"{self} has no buffer (its driver has no interrupt); read it with poll: true")
+
+    def enable(self, rate_hz: float, samples: int) -> Layout:
         """Start the buffer with our elements, and the form of its records.
 
         Args:
+            rate_hz: how often the device, or a timer in its place, samples.
             samples: that the kernel keeps at least.
 
         Raises:
-            DeviceError: the device has no buffer or no trigger, or refuses.
+            DeviceError: the device has no buffer or no trigger, does not offer this rate, or refuses.
         """
-        if not self._sysfs.there(f"{self.folder}/scan_elements"):
-            raise DeviceError(f"{self} has no buffer (its driver has no interrupt); read it with poll: true")
-        self.disable()
-        self._pull_trigger()
+        self.check_buffer()
+        self.disable()  # while it is on, nothing can be set
+        foreign = self._pull_trigger()
+        if foreign is None:
+            self._set_rate(rate_hz)
+        else:
+            self._follow(foreign, rate_hz)
         wanted = [f"{kind}_{axis}" for kind in self.kinds for axis in AXES] + ["timestamp"]
         for file in self._sysfs.names(f"{self.folder}/scan_elements", "in_"):
             if file.endswith("_en"):
@@ -225,17 +254,27 @@ class IioDevice:
         except ValueError as error:
             raise DeviceError(f"the buffer of {self} says {error}; check the driver") from error
 
-    def _pull_trigger(self) -> None:
+    def _pull_trigger(self) -> str | None:
+        """Choose the trigger, and give the folder of one that is not the driver's own."""
         current = f"{self.folder}/trigger/current_trigger"
         if not self._sysfs.there(current):
-            return  # a chip with a queue of its own needs none
-        for trigger in self._sysfs.names(DEVICES, "trigger"):
-            name = self._sysfs.text(f"{DEVICES}/{trigger}/name")
-            if name.startswith(f"{self.name}-"):  # "<name>-devN", the driver's own data-ready one
-                self._sysfs.write(current, name)
-                return
-        raise DeviceError(f"{self} has no trigger of its own, expected one called {self.name}-dev…; make one "
-                          "(configfs, iio/triggers/hrtimer), or read it with poll: true")  # fmt: skip
+            return None  # a chip with a queue of its own needs none
+        triggers = {
+            self._sysfs.text(f"{DEVICES}/{folder}/name"): folder for folder in self._sysfs.names(DEVICES, "trigger")
+        }
+        own = next((name for name in triggers if name.startswith(f"{self.name}-")), None)
+        if own is not None:  # the driver's data-ready one: "<name>-devN", st_sensors' "<name>-trigger"
+            self._sysfs.write(current, own)
+            return None
+        chosen = self._sysfs.text(current, empty=True)  # what the user wrote there
+        timers = (name for name, folder in triggers.items()
+                  if self._sysfs.there(f"{DEVICES}/{folder}/sampling_frequency"))  # fmt: skip
+        name = chosen if chosen in triggers else next(timers, None)
+        if name is None:
+            raise DeviceError(f"{self} has no trigger of its own (no interrupt is wired); make a timer with mkdir "
+                              "/sys/kernel/config/iio/triggers/hrtimer/eiq, or read it with poll: true")  # fmt: skip
+        self._sysfs.write(current, name)
+        return triggers[name]
 
     def _use_monotonic_clock(self) -> None:
         name = f"{self.folder}/current_timestamp_clock"

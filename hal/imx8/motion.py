@@ -92,22 +92,23 @@ class IioMotion:
     # ---- buffered ----------------------------------------------------------------------------------------------
 
     def _buffered(self, device: IioDevice) -> Iterator[Frame]:
-        device.set_rate(self._rate)
-        layout = device.enable(max(2 * self._chunk, round(QUEUED_S * self._rate)))
+        device.check_buffer()
         path = self._sysfs.path(f"dev/{device.node}")
         try:
+            # first of all: the kernel lets one program open it, so from here on no other's buffer is touched
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as error:
+            raise DeviceError(f"{device} cannot be opened at {path} ({error.strerror}); is it in use, or "
+                              "may you not (a udev rule, or sudo)?") from error  # fmt: skip
+        try:
+            layout = device.enable(self._rate, max(2 * self._chunk, round(QUEUED_S * self._rate)))
+            self._begin()
+            yield from self._decoded(device, layout, self._records(device, layout, descriptor))
+        finally:
             try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-            except OSError as error:
-                raise DeviceError(f"{device} cannot be opened at {path} ({error.strerror}); is it in use, or "
-                                  "may you not (a udev rule, or sudo)?") from error  # fmt: skip
-            try:
-                self._begin()
-                yield from self._decoded(device, layout, self._records(device, layout, descriptor))
+                _leave(device)
             finally:
                 os.close(descriptor)
-        finally:
-            _leave(device)
 
     def _records(self, device: IioDevice, layout: Layout, descriptor: int) -> Iterator[bytes]:
         """Whole records, one or more at a time."""

@@ -1,7 +1,8 @@
 """The binary records of an IIO buffer: what ``scan_elements`` says of them, and decoding.
 
 Documentation/ABI/testing/sysfs-bus-iio (…_type): ``[be|le]:[s|u]bits/storagebits[Xrepeat][>>shift]``; an element stands
-at a multiple of its own size, and a record ends at a multiple of its largest (Documentation/iio/iio_devbuf.rst).
+at a multiple of its own size, a timestamp comes last, and a record ends at a multiple of its largest
+(drivers/iio/industrialio-buffer.c, iio_compute_scan_bytes).
 """
 
 from __future__ import annotations
@@ -53,8 +54,10 @@ def parse(name: str, index: int, text: str) -> Element:
                                                                                               strict=True))  # fmt: skip
     if storage not in (8, 16, 32, 64):
         raise ValueError(f'"{text}" with {storage} bits of storage, expected 8, 16, 32 or 64')
-    if not 0 < bits <= storage or shift + bits > storage or not 0 < repeat <= 64:
+    if not 0 < bits <= storage or shift + bits > storage:
         raise ValueError(f'"{text}", whose {bits} bits shifted by {shift} do not fit into {storage}')
+    if repeat not in (1, 2, 4, 8, 16, 32, 64):  # the kernel's ALIGN knows no other
+        raise ValueError(f'"{text}", whose element stands {repeat} times, expected 1, 2, 4 or another power of two')
     return Element(name, index, end == "be", sign == "s", bits, storage, repeat, shift)
 
 
@@ -62,7 +65,7 @@ class Layout:
     """The record that the enabled elements make."""
 
     def __init__(self, elements: Iterable[Element]) -> None:
-        self.elements = tuple(sorted(elements, key=lambda element: element.index))
+        self.elements = tuple(sorted(elements, key=lambda element: (element.name == "timestamp", element.index)))
         if not self.elements or len({e.index for e in self.elements}) < len(self.elements):
             raise ValueError("no element, or two of one index")
         offset, largest, places = 0, 1, []

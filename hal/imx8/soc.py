@@ -1,14 +1,18 @@
 """Which SoC this is, and what it has for inference.
 
 Sources of the table:
-    cores: the device trees, torvalds/linux arch/arm64/boot/dts/freescale/imx8mm.dtsi, imx8mn.dtsi, imx8mp.dtsi,
-        imx8qm.dtsi, imx8qxp.dtsi; the i.MX 93 and 95 fact sheets.
-    soc_id: drivers/soc/imx/soc-imx8m.c ("i.MX8MP"), soc-imx-scu.c ("0x1", "0x2": a number of the SCU's firmware),
-        soc-imx9.c ("i.MX93").
-    accelerators and delegates: NXP, i.MX Machine Learning User's Guide (IMXMLUG, LF6.6.23_2.0.0), "Software Stack
-        Introduction" and "TensorFlow Lite": VX for the NPU of 8M Plus and the GPUs of 8QuadMax and 8QuadXPlus; AN13854
-        for the Ethos-U of 93; UG10338 for the Neutron of 95.
-        Which GPU a SoC has, its use through VX there, and the NPU's TOPS: not checked against those documents yet.
+    compatible, cores: the device trees of Linux v7.1, imx8mm.dtsi, imx8mn.dtsi, imx8mp.dtsi, imx8qm.dtsi, imx8qxp.dtsi,
+        imx91_93_common.dtsi with imx93.dtsi, imx95.dtsi (in u-boot/u-boot 6073c36b, dts/upstream/src/arm64/freescale).
+    ids: torvalds/linux drivers/soc/imx/soc-imx8m.c (2487b6b9), soc-imx-scu.c (010e85f9; 1 and 2: u-boot's
+        arch/arm/mach-imx/imx8/cpu.c), soc-imx9.c (01898f5e); "i.MX8QM" and "i.MX8QXP": NXP's older soc-imx8.c
+        (nxp-imx/linux-imx 6c458500).
+    delegates: nxp-imx/meta-imx 6bbf35e7, meta-imx-ml: packagegroup-imx-ml.bb ("all SOCs with GPU except for 8M Mini"),
+        tensorflow-lite-{vx,ethosu,neutron}-delegate_2.16.2.bb with their COMPATIBLE_MACHINE. Models for the NPUs: NXP's
+        AN13854 (Vela, 93) and UG10338 (95).
+    NPU of 8M Plus: a Vivante core (imx8mp.dtsi, npu@38500000, "vivante,gc"); of 93: imx93.dtsi, "arm,ethos-u65".
+    GPU: names as Variscite measured them (varigit/var-demos, opencl/README.md); two on 8QuadMax: its device tree's
+        thermal zones; of 8M Mini: the kernel's etnaviv patch of 2020-09-30 ("a GC320 and a GCNanoUltra GPU core").
+    Left out: how many operations a second an NPU makes, for no document that says it was at hand.
 """
 
 from __future__ import annotations
@@ -34,8 +38,7 @@ class Soc:
         cores: of its application processor.
         accelerator: what can run a network beside them, in words.
         delegate: of TensorFlow Lite, taken where a config names none; None is the CPU.
-        offered: one that a config may ask for, where it is not the default: a GPU's, which takes seconds to warm up and
-            is slower than the cores for small networks.
+        offered: one that a config may ask for, where it is not the default: a GPU's.
     """
 
     name: str
@@ -48,12 +51,12 @@ class Soc:
 
 
 TABLE = (
-    Soc("i.MX 8M Plus", "fsl,imx8mp", ("i.MX8MP",), "4 x Cortex-A53", "NPU (VIP8000, 2.3 TOPS), GPU GC7000UL", "vx"),
-    Soc("i.MX 8M Mini", "fsl,imx8mm", ("i.MX8MM",), "4 x Cortex-A53", "none (GPU GCNanoUltra without OpenVX)"),
+    Soc("i.MX 8M Plus", "fsl,imx8mp", ("i.MX8MP",), "4 x Cortex-A53", "NPU (Vivante), GPU GC7000UL", "vx"),
+    Soc("i.MX 8M Mini", "fsl,imx8mm", ("i.MX8MM",), "4 x Cortex-A53", "no NPU (GPU GCNanoUltra without a delegate)"),
     Soc("i.MX 8M Nano", "fsl,imx8mn", ("i.MX8MN",), "4 x Cortex-A53", "GPU GC7000UL", offered="vx"),
     Soc("i.MX 8QuadMax", "fsl,imx8qm", ("0x1", "i.MX8QM"), "2 x Cortex-A72, 4 x Cortex-A53", "2 GPUs GC7000XSVX",
         offered="vx"),
-    Soc("i.MX 8X", "fsl,imx8qxp", ("0x2", "i.MX8QXP"), "4 x Cortex-A35", "GPU GC7000Lite", offered="vx"),
+    Soc("i.MX 8X", "fsl,imx8qxp", ("0x2", "i.MX8QXP"), "4 x Cortex-A35", "GPU GC7000L", offered="vx"),
     Soc("i.MX 93", "fsl,imx93", ("i.MX93",), "2 x Cortex-A55", "NPU (Ethos-U65, models through Vela)", "ethosu"),
     Soc("i.MX 95", "fsl,imx95", ("i.MX95",), "6 x Cortex-A55", "NPU (eIQ Neutron, models through its converter)",
         "neutron"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,11 @@ from pipelines.errors import DeviceError
 MOST_BYTES = 4096
 """A sysfs attribute is at most a page (Documentation/filesystems/sysfs.rst); what is longer is none."""
 ROOT = "EIQ_SYSROOT"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+class NoValue(DeviceError):
+    """The driver has no value for it now: a sensor that is not ready (EAGAIN), a CPU that is switched off (EBUSY)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +70,31 @@ class Sysfs:
             ) from error
         return sorted(found, key=lambda name: (len(name), name))
 
-    def text(self, name: str) -> str:
-        """What a file says, without the blanks and zero bytes at its ends.
+    def text(self, name: str, *, empty: bool = False) -> str:
+        """What a file says, as one line, without the blanks and zero bytes at its ends.
+
+        Args:
+            empty: it may say nothing.
 
         Raises:
+            NoValue: the driver has none now.
             DeviceError: it is not there, empty, too long, no text, or cannot be read.
         """
+        return self._text(name, inside="\n\t", empty=empty).replace("\n", " ").replace("\t", " ")
+
+    def _text(self, name: str, inside: str, *, empty: bool = False) -> str:
         path = self.path(name)
         try:
-            # a pipe in its place would wait for ever
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                data = file.read(MOST_BYTES + 1) or b""
+            data = _read(path)
         except OSError as error:
-            raise DeviceError(f"{path} cannot be read ({error.strerror or error}); {_fix(error)}") from error
+            kind = NoValue if error.errno in (errno.EAGAIN, errno.EBUSY) else DeviceError
+            raise kind(f"{path} cannot be read ({error.strerror or error}); {_fix(error)}") from error
         if len(data) > MOST_BYTES:
             raise DeviceError(f"{path} holds more than {MOST_BYTES} bytes, expected a short text; check the driver")
         text = data.decode("utf-8", errors="replace").strip("\0 \n\t")
-        if not text:
+        if not text and not empty:
             raise DeviceError(f"{path} is empty, expected a value; check the driver and the wiring of the device")
-        if "\ufffd" in text or not text.replace("\n", "").replace("\0", "").replace("\t", "").isprintable():
+        if "\ufffd" in text or not text.translate(dict.fromkeys(map(ord, inside))).isprintable():
             raise DeviceError(f"{path} holds {data[:16]!r}, expected text; check the driver")
         return text
 
@@ -89,15 +102,13 @@ class Sysfs:
         """The number in a file.
 
         Raises:
-            DeviceError: as ``text``; it is no number, or out of its range.
+            NoValue, DeviceError: as ``text``; it is no number, or out of its range.
         """
         text = self.text(name)
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise DeviceError(
-                f'{self.path(name)} says "{_short(text)}", expected a number; check the driver'
-            ) from error
+        values = numbers([text])
+        if values is None:
+            raise DeviceError(f'{self.path(name)} says "{_short(text)}", expected a number; check the driver')
+        value = values[0]
         if not math.isfinite(value) or not least <= value <= most:
             raise DeviceError(
                 f"{self.path(name)} says {_short(text)}, expected {least:g} to {most:g}; check the driver"
@@ -112,10 +123,12 @@ class Sysfs:
         """
         path = self.path(name)
         try:
-            # never made anew: the kernel's files are there, or the device is not
-            descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(value)
+            # never made anew: the kernel's files are there, or the device is not; and a pipe would wait for ever
+            descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK)
+            try:
+                os.write(descriptor, value.encode("ascii"))
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise DeviceError(
                 f'"{value}" cannot be written to {path} ({error.strerror or error}); {_fix(error)}'
@@ -123,15 +136,41 @@ class Sysfs:
 
     def lines(self, name: str) -> Iterator[str]:
         """The strings of a device tree's list (``compatible``), which end in a zero byte each."""
-        yield from self.text(name).split("\0")
+        yield from self._text(name, inside="\0").split("\0")
+
+
+def numbers(texts: Iterable[str]) -> list[float] | None:
+    """What a kernel prints as numbers; None where one is none, or there are none.
+
+    (Python's own float() takes 1_000, nan, and the digits of other scripts too.)
+    """
+    texts = [text.strip() for text in texts]
+    if not texts or not all(NUMBER.fullmatch(text) for text in texts):
+        return None
+    return [float(text) for text in texts]
+
+
+def _read(path: Path) -> bytes:
+    """At most one byte more than an attribute may have. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place would wait for ever
+    try:
+        data = b""
+        while len(data) <= MOST_BYTES and (more := os.read(descriptor, MOST_BYTES + 1 - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def _fix(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "run as a user who may (a udev rule, or sudo)"
+    if error.errno == errno.EBUSY:
+        return "end the program that uses it"
+    if error.errno == errno.EAGAIN:
+        return "try again in a moment"
     return "check that the device is there and its driver is loaded"
 
 
 def _short(text: str) -> str:
-    line = text.splitlines()[0]
-    return line if len(line) <= 40 else line[:39] + "…"
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -181,7 +181,7 @@ def test_a_lost_link_is_told_at_once_and_in_the_summary(capsys: pytest.CaptureFi
     from pipelines.timing import Stats
 
     stats = Stats()
-    for watcher in (stats, display := Display(Demo("", ""), [], Sim(), stats), lines := JsonLines(stats)):
+    for watcher in (stats, display := Display(Demo("", ""), [], Sim(), stats), lines := JsonLines(stats, Sim())):
         watcher.on(LinkLost("the cable was pulled"))
         watcher.on(LinkBack(0.25))
         for seq in range(2):

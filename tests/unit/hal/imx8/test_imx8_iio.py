@@ -1,0 +1,264 @@
+"""Finding a motion sensor, its scale, its mounting, its rate and its trigger."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import sysroots
+from hal.imx8.iio import DEVICES, IioDevice, channels_of
+from hal.imx8.sysfs import Sysfs
+from pipelines.core import Array
+from pipelines.errors import DeviceError
+from sysroots import LIES, lie, put, sentence
+
+QM, QXP, I93 = "imx8qm-mek", "imx8qxp-mek", "imx93-11x11-evk"
+IIO, TRIGGER = f"{DEVICES}/iio:device0", f"{DEVICES}/trigger0"
+
+
+def polled(device: IioDevice, *names: str) -> Array:
+    return device.convert(device.poll(), channels_of(names))[0]
+
+
+@pytest.mark.parametrize("tree", [QM, QXP, I93])
+def test_every_boards_sensor_lies_flat(board: Callable[[str], Sysfs], tree: str) -> None:
+    """1 g, also from the fxos8700 driver, which gives its scale in g."""
+    device = IioDevice(board(tree), ["accel"])
+    np.testing.assert_allclose(polled(device, "ax_g", "ay_g", "az_g"), [0, 0, 1], atol=1e-3)
+    np.testing.assert_allclose(polled(device, "az_mg", "az_mps2"), [1000, 9.80665], rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", ["0.000244", "0.000488", "0.000976"])
+def test_a_driver_that_counts_in_g(board: Callable[[str], Sysfs], scale: str) -> None:
+    sysfs = board(QXP)
+    put(sysfs, f"{IIO}/in_accel_scale", scale)
+    put(sysfs, f"{IIO}/in_accel_x_raw", "1000")
+    assert polled(IioDevice(sysfs, ["accel"]), "ax_g")[0] == pytest.approx(1000 * float(scale), rel=1e-6)
+    put(sysfs, f"{IIO}/in_accel_scale", str(float(scale) * 9.80665))  # a kernel in which that is mended
+    assert polled(IioDevice(sysfs, ["accel"]), "ax_g")[0] == pytest.approx(1000 * float(scale), rel=1e-6)
+
+
+def test_a_gyroscope_beside_it(board: Callable[[str], Sysfs]) -> None:
+    sysfs = board(I93)
+    put(sysfs, f"{DEVICES}/iio:device1/in_anglvel_y_raw", "1000")
+    device = IioDevice(sysfs, ["anglvel"])
+    assert str(device) == "the motion sensor lsm6dso_gyro (iio:device1)"
+    np.testing.assert_allclose(polled(device, "gy_radps", "gy_dps"), [0.153, 0.153 * 180 / np.pi], rtol=1e-6)
+    with pytest.raises(DeviceError) as info:
+        IioDevice(sysfs, ["accel", "anglvel"])
+    assert str(info.value) == (
+        "this board has no motion sensor with accelerometer and gyroscope in one device, its IIO devices: iio:device0 "
+        "lsm6dso_accel (without these channels), iio:device1 lsm6dso_gyro (without these channels); set channels or "
+        "device, load the driver, or take a recording (file: …, --input)"
+    )
+
+
+@pytest.mark.parametrize("wanted", ["lsm6dso_accel", "iio:device0", 0, "0"])
+def test_one_is_named(board: Callable[[str], Sysfs], wanted: int | str) -> None:
+    assert IioDevice(board(I93), ["accel"], wanted).node == "iio:device0"
+    assert sentence(lambda: IioDevice(board(QM), ["accel"], "bmi160")).startswith(
+        "this board has no motion sensor bmi160 with accelerometer in one device, its IIO devices: iio:device0 "
+        "lsm303agr_accel; "
+    )
+
+
+@pytest.mark.parametrize("name", ["ax", "bx_g", "ax_dps", "gx_g", "aw_g", ""])
+def test_a_channel_that_no_sensor_has(name: str) -> None:
+    with pytest.raises(DeviceError) as info:
+        channels_of([name])
+    assert str(info.value) == (
+        f'got the channel "{name}", expected one such as ax_g, ax_mg, ax_mps2, gx_dps or gx_radps'
+    )
+
+
+# ---- scale and mounting ------------------------------------------------------------------------------------------
+
+
+def test_offsets_are_added_before_the_scale(board: Callable[[str], Sysfs]) -> None:
+    sysfs = board(QM)
+    put(sysfs, f"{IIO}/in_accel_offset", "5\n")
+    put(sysfs, f"{IIO}/in_accel_z_offset", "-1000\n")
+    put(sysfs, f"{IIO}/in_accel_y_scale", "2\n")
+    assert polled(IioDevice(sysfs, ["accel"]), "ax_mps2", "ay_mps2", "az_mps2").tolist() == pytest.approx(
+        [5 * 0.009806, 10, 0]
+    )
+
+
+@pytest.mark.parametrize("name", ["in_accel_mount_matrix", "in_mount_matrix", "accel_mount_matrix", "mount_matrix"])
+def test_the_mounting_of_a_real_device_tree(board: Callable[[str], Sysfs], name: str) -> None:
+    """imx8mq-librem5-r3.dtsi (an LSM9DS1): the chip hangs on the other side of the board."""
+    sysfs = board(QM)
+    sysfs.path(f"{IIO}/mount_matrix").unlink()
+    put(sysfs, f"{IIO}/{name}", "1, 0, 0; 0, 1, 0; 0, 0, -1\n")
+    assert polled(IioDevice(sysfs, ["accel"]), "az_g")[0] == pytest.approx(-1, abs=1e-3)
+
+
+@given(matrix=st.lists(st.lists(st.floats(-2, 2).map(lambda x: round(x, 4)), min_size=3, max_size=3), min_size=3,
+                       max_size=3), raw=st.lists(st.integers(-2000, 2000), min_size=3, max_size=3))  # fmt: skip
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_mounting_is_the_abis_product(tmp_path: Path, matrix: list[list[float]], raw: list[int]) -> None:
+    """The ABI: the corrected vector is the matrix times the vector of the chip."""
+    sysfs = Sysfs(tmp_path / QM)
+    if not sysfs.root.exists():
+        sysroots.copied(QM, tmp_path)
+    text = "; ".join(", ".join(f"{value:.4f}" for value in row) for row in matrix)
+    put(sysfs, f"{IIO}/mount_matrix", text + "\n")
+    for axis, value in zip("xyz", raw, strict=True):
+        put(sysfs, f"{IIO}/in_accel_{axis}_raw", f"{value}\n")
+    got: list[Array] = []
+    said = sentence(lambda: got.append(polled(IioDevice(sysfs, ["accel"]), "ax_mps2", "ay_mps2", "az_mps2")))
+    if said:
+        assert abs(np.linalg.det(matrix)) < 1e-5
+        assert said == (f'{sysfs.path(IIO)}/mount_matrix says "{text[:60]}", expected three rows of three numbers, '
+                        "without flattening space; correct mount-matrix in the device tree")  # fmt: skip
+    else:
+        wanted = [sum(row[i] * raw[i] * 0.009806 for i in range(3)) for row in matrix]
+        np.testing.assert_allclose(got[0], wanted, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("in_accel_scale", "0\n", "{}/in_accel_scale says 0, expected 1e-09 to 1000; check the driver"),
+        ("in_accel_scale", "-1\n", "{}/in_accel_scale says -1, expected 1e-09 to 1000; check the driver"),
+        ("mount_matrix", "1, 0; 0, 1",
+         '{}/mount_matrix says "1, 0; 0, 1", expected three rows of three numbers, without flattening space; correct '
+         "mount-matrix in the device tree"),
+        ("mount_matrix", "1, 0, 0; 1, 0, 0; 0, 0, 1",
+         '{}/mount_matrix says "1, 0, 0; 1, 0, 0; 0, 0, 1", expected three rows of three numbers, without flattening '
+         "space; correct mount-matrix in the device tree"),
+        ("mount_matrix", "1, 0, 0; 0, nan, 0; 0, 0, 1",
+         '{}/mount_matrix says "1, 0, 0; 0, nan, 0; 0, 0, 1", expected three rows of three numbers, without flattening '
+         "space; correct mount-matrix in the device tree"),
+        ("scan_elements/in_accel_x_type", "le:s99/16",
+         '{}/scan_elements/in_accel_x_type says "le:s99/16", whose 99 bits shifted by 0 do not fit into 16; check the '
+         "driver"),
+        ("scan_elements/in_accel_x_index", "1",
+         "the buffer of the motion sensor lsm303agr_accel (iio:device0) says no element, or two of one index; check "
+         "the driver"),
+        ("sampling_frequency_available", "1 10",
+         "the motion sensor lsm303agr_accel (iio:device0) does not offer 100 Hz, expected one of 1, 10 Hz; set "
+         "rate_hz"),
+        ("sampling_frequency_available", "fast",
+         '{}/sampling_frequency_available says "fast", expected numbers above 0; check the driver'),
+        ("sampling_frequency_available", "0 100",
+         '{}/sampling_frequency_available says "0 100", expected numbers above 0; check the driver'),
+    ],
+)  # fmt: skip
+def test_a_sensor_that_lies(board: Callable[[str], Sysfs], name: str, text: str, says: str) -> None:
+    sysfs = with_own_trigger(board(QM))
+    put(sysfs, f"{IIO}/{name}", text)
+    assert sentence(lambda: IioDevice(sysfs, ["accel"]).enable(100, 64)) == says.format(sysfs.path(IIO))
+
+
+# ---- rate and trigger --------------------------------------------------------------------------------------------
+
+
+def with_own_trigger(sysfs: Sysfs) -> Sysfs:
+    """As where the interrupt is wired: st_sensors makes "<name>-trigger"."""
+    put(sysfs, f"{TRIGGER}/name", "lsm303agr_accel-trigger\n")
+    return sysfs
+
+
+def read(sysfs: Sysfs, name: str) -> str:
+    return sysfs.path(name).read_text().strip()
+
+
+class Kernel(Sysfs):
+    """Refuses as the kernel does what is set while the buffer is on."""
+
+    def write(self, name: str, value: str) -> None:
+        if name != f"{IIO}/buffer/enable" and read(self, f"{IIO}/buffer/enable") == "1":
+            raise DeviceError(f'"{value}" cannot be written to {self.path(name)} (Device or resource busy)')
+        Sysfs.write(self, name, value)
+
+
+def test_a_sensor_with_its_own_trigger(board: Callable[[str], Sysfs]) -> None:
+    sysfs = with_own_trigger(board(QM))
+    put(sysfs, f"{IIO}/buffer/enable", "1")  # left on by a program that was killed
+    device = IioDevice(Kernel(sysfs.root), ["accel"])
+    layout = device.enable(100, 64)
+    assert layout.size == 16
+    assert [element.name for element in layout.elements] == ["accel_x", "accel_y", "accel_z", "timestamp"]
+    assert read(sysfs, f"{IIO}/trigger/current_trigger") == "lsm303agr_accel-trigger"
+    assert read(sysfs, f"{IIO}/sampling_frequency") == "100"
+    assert read(sysfs, f"{IIO}/buffer/length") == "64"
+    assert read(sysfs, f"{IIO}/buffer/enable") == "1"
+    assert read(sysfs, f"{IIO}/current_timestamp_clock") == "monotonic"
+    device.disable()
+    assert read(sysfs, f"{IIO}/buffer/enable") == "0"
+
+
+@pytest.mark.parametrize("chosen", [True, False], ids=["named by the user", "found"])
+def test_a_timer_where_no_interrupt_is_wired(board: Callable[[str], Sysfs], chosen: bool) -> None:
+    """The 93 EVK: the LSM6DSO has no 100 Hz, so it runs at 104 Hz, and the timer takes a sample every 10 ms."""
+    sysfs = board(I93)
+    put(sysfs, f"{TRIGGER}/name", "eiq\n")
+    put(sysfs, f"{TRIGGER}/sampling_frequency", "50\n")
+    if chosen:
+        put(sysfs, f"{IIO}/trigger/current_trigger", "eiq\n")
+    IioDevice(sysfs, ["accel"]).enable(100, 64)
+    assert read(sysfs, f"{IIO}/trigger/current_trigger") == "eiq"
+    assert read(sysfs, f"{TRIGGER}/sampling_frequency") == "100"
+    assert read(sysfs, f"{IIO}/sampling_frequency") == "104"
+    assert sentence(lambda: IioDevice(sysfs, ["accel"]).enable(500, 64)) == (
+        "the motion sensor lsm6dso_accel (iio:device0) runs at most at 416 Hz, got rate_hz 500; set rate_hz"
+    )
+
+
+def test_no_trigger_at_all(board: Callable[[str], Sysfs]) -> None:
+    assert sentence(lambda: IioDevice(board(QM), ["accel"]).enable(100, 64)) == (
+        "the motion sensor lsm303agr_accel (iio:device0) has no trigger of its own (no interrupt is wired); make a "
+        "timer with mkdir /sys/kernel/config/iio/triggers/hrtimer/eiq, or read it with poll: true"
+    )
+    assert sentence(lambda: IioDevice(board(QXP), ["accel"]).enable(100, 64)) == (
+        "the motion sensor fxos8700 (iio:device0) has no buffer (its driver has no interrupt); read it with poll: true"
+    )
+
+
+def test_a_chip_with_a_queue_needs_no_trigger(board: Callable[[str], Sysfs]) -> None:
+    sysfs = board(QM)
+    shutil.rmtree(sysfs.path(f"{IIO}/trigger"))
+    assert IioDevice(sysfs, ["accel"]).enable(100, 64).size == 16
+
+
+def test_a_driver_that_does_not_say_its_rate(board: Callable[[str], Sysfs]) -> None:
+    sysfs = with_own_trigger(board(QM))
+    sysfs.path(f"{IIO}/sampling_frequency").unlink()
+    assert sentence(lambda: IioDevice(sysfs, ["accel"]).enable(100, 64)) == (
+        "the motion sensor lsm303agr_accel (iio:device0) does not say its sampling frequency; read it with poll: true"
+    )
+
+
+TREE = sysroots.TREES / QM
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120)
+@given(data=st.data())
+def test_any_lie_of_a_sensor_is_one_sentence_or_a_finite_value(tmp_path: Path, data: st.DataObject) -> None:
+    sysfs = Sysfs(tmp_path / QM)
+    if not sysfs.root.exists():
+        with_own_trigger(sysroots.copied(QM, tmp_path))
+    originals = {path.relative_to(TREE): path.read_bytes() for path in (TREE / IIO).rglob("*") if path.is_file()}
+    file = data.draw(st.sampled_from(sorted(originals)))
+    lie(sysfs.root / file, data.draw(LIES | st.sampled_from([b"le:s64/64>>64", b"le:s16/16X9", b"1, 1e308, 1"])))
+    got: list[Array] = []
+
+    def ask() -> None:
+        device = IioDevice(sysfs, ["accel"])
+        got.append(polled(device, "ax_g", "ay_g", "az_mps2"))
+        layout = device.enable(100, 64)
+        got.append(device.convert(layout.decode(bytes(layout.size)), channels_of(["ax_g"])))
+        device.disable()
+
+    said = sentence(ask)
+    for name, original in originals.items():
+        lie(sysfs.root / name, original)
+    assert "\n" not in said
+    assert all(np.isfinite(values).all() for values in got)

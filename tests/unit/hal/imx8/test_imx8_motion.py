@@ -1,0 +1,237 @@
+"""Samples from a buffer: a pipe stands in for /dev/iio:deviceN, with the records of the kernel."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count, pairwise
+
+import numpy as np
+import pytest
+
+from hal.imx8.iio import DEVICES
+from hal.imx8.motion import IioMotion
+from hal.imx8.sysfs import Sysfs
+from pipelines.core import Frame, Sensor
+from pipelines.errors import DeviceError, DeviceLost
+from sysroots import NOBODY, in_child, open_to_all, put, sentence
+
+IIO, NODE = f"{DEVICES}/iio:device0", "dev/iio:device0"
+STEP_NS = 10_000_000  # at 100 Hz
+LSM303AGR = "<hhh2xq"
+
+
+@pytest.fixture
+def mek(board: Callable[[str], Sysfs]) -> Sysfs:
+    """A 8QuadMax MEK whose accelerometer's interrupt is wired."""
+    sysfs = board("imx8qm-mek")
+    put(sysfs, f"{DEVICES}/trigger0/name", "lsm303agr_accel-trigger\n")
+    sysfs.path("dev").mkdir()
+    os.mkfifo(sysfs.path(NODE))
+    return sysfs
+
+
+def record(stamp_ns: int, x: int = 0, y: int = 0, z: int = 1000) -> bytes:
+    """Twelve bits at the top of sixteen, and the time."""
+    return struct.pack(LSM303AGR, x << 4, y << 4, z << 4, stamp_ns)
+
+
+@contextmanager
+def driver(sysfs: Sysfs) -> Iterator[int]:
+    """The kernel's end of the buffer; when it is closed the device is gone."""
+    end = os.open(sysfs.path(NODE), os.O_RDWR)  # without a reader too
+    try:
+        yield end
+    finally:
+        os.close(end)
+
+
+def taken(sensor: IioMotion, number: int) -> list[Frame]:
+    frames = sensor.frames()
+    got = [next(frames) for _ in range(number)]
+    sensor.close()
+    frames.close()
+    return got
+
+
+def test_samples_come_in_units_with_their_places(mek: Sysfs) -> None:
+    put(mek, f"{IIO}/mount_matrix", "0, 1, 0; -1, 0, 0; 0, 0, 1")
+    sensor = IioMotion(mek, ("ax_g", "ay_mg", "az_mps2"), 100.0, chunk_ms=20)
+    assert isinstance(sensor, Sensor)
+    with driver(mek) as end:
+        os.write(end, b"".join(record(STEP_NS * i, x=i, y=100 + i) for i in range(4)))
+        got = taken(sensor, 2)
+    assert [(frame.seq, frame.at, round(frame.t, 9)) for frame in got] == [(0, 0, 0.02), (1, 2, 0.04)]
+    g = 0.009806 / 9.80665
+    np.testing.assert_allclose(
+        np.concatenate([frame.array for frame in got]),
+        [[(100 + i) * g, -i * 1000 * g, 9.806] for i in range(4)], rtol=1e-5, atol=1e-6,
+    )  # fmt: skip
+    assert mek.path(f"{IIO}/buffer/enable").read_text() == "0"
+    assert mek.path(f"{IIO}/scan_elements/in_accel_x_en").read_text() == "1"
+
+
+def test_lost_samples_are_a_gap(mek: Sysfs) -> None:
+    with driver(mek) as end:
+        for step in (0, 1, 2, 6, 7):  # three lost before the fourth
+            os.write(end, record(STEP_NS * step))
+        got = taken(IioMotion(mek, ("ax_g",), 100.0, chunk_ms=20), 3)
+    assert [len(frame.array) for frame in got] == [2, 1, 2]
+    assert [frame.at for frame in got] == [0, 2, 6]
+    assert [frame.seq for frame in got] == [0, 1, 4]
+
+
+def test_records_may_come_in_pieces(mek: Sysfs) -> None:
+    sensor = IioMotion(mek, ("az_g",), 100.0, chunk_ms=20)
+    blob = b"".join(record(STEP_NS * i, z=i) for i in range(6))
+    with driver(mek) as end:
+
+        def write() -> None:
+            for at in range(0, len(blob), 7):
+                os.write(end, blob[at : at + 7])
+                time.sleep(0.002)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        got = taken(sensor, 3)
+        writer.join(5)
+    values = np.concatenate([frame.array[:, 0] for frame in got])
+    np.testing.assert_allclose(values, np.arange(6) * 0.009806 / 9.80665, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sysfs_too", [True, False], ids=["unplugged", "buffer closed"])
+def test_a_device_that_goes_away_in_the_middle_and_comes_back(mek: Sysfs, sysfs_too: bool) -> None:
+    now = [0.0]
+    sensor = IioMotion(mek, ("az_g",), 100.0, chunk_ms=20, clock=lambda: now[0])
+    writer = os.open(mek.path(NODE), os.O_RDWR)
+    os.write(writer, b"".join(record(STEP_NS * i) for i in range(2)))
+    frames = sensor.frames()
+    first = next(frames)
+    away = mek.path("sys/away")
+    if sysfs_too:
+        mek.path(IIO).rename(away)
+    # half a record, and then no more: the pipe's end of file is the buffer's
+    only_write = os.open(mek.path(NODE), os.O_WRONLY)
+    os.close(writer)
+    os.write(only_write, record(STEP_NS * 2)[:9])
+    os.close(only_write)
+    with pytest.raises(DeviceLost) as info:
+        next(frames)
+    assert str(info.value) == (
+        "the motion sensor lsm303agr_accel (iio:device0) closed its buffer; check its wiring and driver"
+    )
+    now[0] = 3.0
+    if sysfs_too:
+        with pytest.raises(DeviceLost, match="this board has no motion sensor"):
+            next(sensor.frames())
+        away.rename(mek.path(IIO))
+    with driver(mek) as end:
+        os.write(end, b"".join(record(STEP_NS * i) for i in range(300, 302)))
+        (second,) = taken(sensor, 1)
+    assert (first.at, second.at) == (0, 300)
+    assert second.seq == 150  # nothing was seen of 149 chunks
+    assert second.t == pytest.approx(3.02)
+
+
+def test_a_driver_that_ends_with_an_error(mek: Sysfs) -> None:
+    """A process's memory at address 0 gives a real EIO."""
+    mek.path(NODE).unlink()
+    mek.path(NODE).symlink_to("/proc/self/mem")
+    with pytest.raises(DeviceLost) as info:
+        next(IioMotion(mek, ("az_g",), 100.0).frames())
+    assert str(info.value) == (
+        "the motion sensor lsm303agr_accel (iio:device0) went away (Input/output error); check its wiring and driver"
+    )
+
+
+def test_a_device_that_falls_silent(mek: Sysfs) -> None:
+    with driver(mek), pytest.raises(DeviceLost) as info:
+        next(IioMotion(mek, ("az_g",), 100.0, stall_s=0.05).frames())
+    assert str(info.value) == (
+        "the motion sensor lsm303agr_accel (iio:device0) sent nothing for 0.05 s; check its interrupt and trigger"
+    )
+    assert mek.path(f"{IIO}/buffer/enable").read_text() == "0"
+
+
+def test_no_device_node(mek: Sysfs) -> None:
+    mek.path(NODE).unlink()
+    put(mek, f"{IIO}/buffer/enable", "1")  # another program's: it is left alone
+    assert sentence(lambda: next(IioMotion(mek, ("az_g",), 100.0).frames())) == (
+        f"the motion sensor lsm303agr_accel (iio:device0) cannot be opened at {mek.path(NODE)} (No such file or "
+        "directory); is it in use, or may you not (a udev rule, or sudo)?"
+    )
+    assert mek.path(f"{IIO}/buffer/enable").read_text() == "1"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give its rights away")
+def test_a_device_that_may_not_be_opened(mek: Sysfs) -> None:
+    open_to_all(mek)
+    for path in mek.path("sys").rglob("*"):
+        path.chmod(path.stat().st_mode | 0o066)
+    mek.path(NODE).chmod(stat.S_IRUSR | stat.S_IWUSR)
+    said = in_child(
+        "try: next(motion.IioMotion(sysfs.Sysfs(Path(sys.argv[1])), ('ax_g',), 100.0).frames())\n"
+        "except EiqError as error: print(json.dumps([str(error), error.exit_code]))",
+        mek.root, user=NOBODY,
+    )  # fmt: skip
+    assert said == [[f"the motion sensor lsm303agr_accel (iio:device0) cannot be opened at {mek.path(NODE)} "
+                     "(Permission denied); is it in use, or may you not (a udev rule, or sudo)?", 1]]  # fmt: skip
+    assert mek.path(f"{IIO}/buffer/enable").read_text() == "0\n"
+
+
+def test_closing_ends_the_wait(mek: Sysfs) -> None:
+    sensor = IioMotion(mek, ("az_g",), 100.0)
+    timer = threading.Timer(0.05, sensor.close)
+    with driver(mek):
+        timer.start()
+        begun = time.monotonic()
+        assert list(sensor.frames()) == []
+    assert time.monotonic() - begun < 1
+    assert list(sensor.frames()) == []
+
+
+# ---- polled ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tree", ["imx8qm-mek", "imx8qxp-mek", "imx93-11x11-evk"])
+def test_polling_reads_the_raw_files(board: Callable[[str], Sysfs], tree: str) -> None:
+    """What the three boards that have an accelerometer can do as they are."""
+    ticks = count()  # a machine that is never late
+    sensor = IioMotion(board(tree), ("ax_g", "az_g"), 1000.0, chunk_ms=5, poll=True, clock=lambda: next(ticks) * 1e-6)
+    (frame,) = taken(sensor, 1)
+    assert frame.array.shape == (5, 2)
+    np.testing.assert_allclose(frame.array, [[0, 1]] * 5, atol=1e-3)
+
+
+def test_files_that_go_away_while_polling(board: Callable[[str], Sysfs]) -> None:
+    sysfs = board("imx8qxp-mek")
+    frames = IioMotion(sysfs, ("az_g",), 1000.0, chunk_ms=1, poll=True).frames()
+    next(frames)
+    sysfs.path(f"{IIO}/in_accel_y_raw").unlink()
+    with pytest.raises(DeviceLost, match=r"in_accel_y_raw cannot be read \(No such file or directory\)"):
+        for _ in range(10):
+            next(frames)
+
+
+def test_polling_that_is_too_slow_leaves_gaps(board: Callable[[str], Sysfs]) -> None:
+    """Three reads of the LSM6DSO take longer than its period, says its driver: nothing is made up."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.004  # every look at the clock: a slow board
+        return now[0]
+
+    got = taken(IioMotion(board("imx93-11x11-evk"), ("az_g",), 1000.0, chunk_ms=2, poll=True, clock=clock), 4)
+    ends = [frame.at + len(frame.array) for frame in got]
+    assert all(after.at > end for after, end in zip(got[1:], ends, strict=False))
+    assert all(after.seq > before.seq + 1 for before, after in pairwise(got))
+
+
+def test_what_is_asked_of_no_sensor(board: Callable[[str], Sysfs]) -> None:
+    with pytest.raises(DeviceError, match="no motion sensor with accelerometer in one device, its IIO devices: none"):
+        next(IioMotion(board("imx8mp-evk"), ("ax_g",), 100.0).frames())
