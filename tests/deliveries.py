@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -66,6 +67,13 @@ class Broker:
     def kill(self) -> None:
         if self.process:
             self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> None:
+        """In good order: where it keeps what it has, it writes it down."""
+        if self.process:
+            self.process.terminate()
             self.process.wait()
             self.process = None
 
@@ -130,8 +138,20 @@ def subscriber(to: Broker, topic: str, *options: str) -> Iterator[Subscriber]:
         one.close()
 
 
+def shown(error: BaseException | None) -> str:
+    """All that a traceback could show of an error: of what caused it too, and of what was under way meanwhile."""
+    texts = []
+    while error is not None:
+        texts += [str(error), repr(error), repr(getattr(error, "__dict__", ""))]
+        error = error.__cause__ or error.__context__
+    return "\n".join(texts)
+
+
 def certificates(folder: Path) -> dict[str, Path]:
-    """An authority, a server's certificate for localhost and 127.0.0.1, a client's, another authority; by openssl."""
+    """An authority, a server's certificate for localhost and 127.0.0.1, a client's, another authority; by openssl.
+
+    ``past.pem`` and ``future.pem`` are the server's too, at another time.
+    """
     if not shutil.which("openssl"):
         pytest.skip("needs openssl to make certificates")
     folder.mkdir(exist_ok=True)
@@ -150,25 +170,54 @@ def certificates(folder: Path) -> dict[str, Path]:
                 "-out", f"{name}.csr")  # fmt: skip
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
                 "-days", "2", "-out", f"{name}.pem", "-extfile", f"{name}.ext")  # fmt: skip
+    (folder / "ca.cnf").write_text(
+        "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nnew_certs_dir=.\nserial=serial\npolicy=p\ndefault_md=sha256\n"
+        "unique_subject=no\n[p]\ncommonName=supplied\n"
+    )
+    (folder / "index.txt").touch()
+    (folder / "serial").write_text("1000\n")
+    for name, year in (("past", "2020"), ("future", "2098")):
+        openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-in", "server.csr", "-out", f"{name}.pem",
+                "-cert", "ca.pem", "-keyfile", "ca.key", "-extfile", "server.ext",
+                "-startdate", f"{year}0101000000Z", "-enddate", f"{year}1231000000Z")  # fmt: skip
     return {path.name: path for path in folder.iterdir()}
 
 
-class Line:
-    """A TCP line to a port that a test cuts in the middle, or holds up."""
+def server_tls(made: dict[str, Path], certificate: str) -> ssl.SSLContext:
+    """What a server with one of the server's ``certificates`` does TLS with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made[certificate], made["server.key"])
+    return context
 
-    def __init__(self, port: int) -> None:
+
+class Line:
+    """A TCP line to a port that a test cuts in the middle, or shuts: then whoever comes is taken and thrown out.
+
+    Args:
+        shut_after_cut: for so many connections, each time.
+    """
+
+    def __init__(self, port: int, shut_after_cut: int = 0) -> None:
         self.to = port
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.listener.getsockname()[1])
         self.pairs: list[tuple[socket.socket, socket.socket]] = []
         self.carried = 0
         self.cut_after: list[int] = []
+        self.shut = False
+        self.shut_after_cut, self.shut_for = shut_after_cut, 0
+        self.turned_away = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self.listener.accept()
+                if self.shut or self.shut_for:
+                    self.shut_for -= not self.shut
+                    self.turned_away += 1
+                    near.close()
+                    continue
                 far = socket.create_connection(("127.0.0.1", self.to))
                 self.pairs.append((near, far))
                 budget = self.cut_after.pop(0) if self.cut_after else None
@@ -183,6 +232,7 @@ class Line:
                 sink.sendall(data)
                 self.carried += len(data)
                 if budget is not None and budget <= 0:
+                    self.shut_for = self.shut_after_cut
                     break
         for end in (source, sink):
             with contextlib.suppress(OSError):
@@ -284,3 +334,42 @@ def receiver(*answers: Answer, tls: Any = None, port: int = 0) -> Iterator[Recei
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@dataclass
+class Drips:
+    """What a server of single bytes has seen."""
+
+    port: int
+    asked: list[bytes] = field(default_factory=list)
+    sent: int = 0
+    ended: list[float] = field(default_factory=list)
+    """When a client hung up."""
+
+
+@contextlib.contextmanager
+def dripping(head: bytes, drip: bytes, every_s: float) -> Iterator[Drips]:
+    """A server that answers each connection's first words with ``head`` at once, and ``drip`` again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        told = Drips(int(listener.getsockname()[1]))
+
+        def serve(client: socket.socket) -> None:
+            with client, contextlib.suppress(OSError):
+                told.asked.append(client.recv(65536))
+                client.sendall(head)
+                while True:
+                    client.sendall(drip)
+                    told.sent += len(drip)
+                    time.sleep(every_s)
+            told.ended.append(time.monotonic())
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield told
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)

@@ -3,12 +3,6 @@
 #include "eiq_crc.h"
 #include "eiq_server.h"
 
-/* Bytes of the replies without their data: message header, what is fixed, returned status. */
-#define INFERENCE_BYTES (8u + 16u + 4u)
-#define OUTPUT_BYTES (8u + 4u + 4u)
-#define SAMPLES_BYTES (8u + 25u + 4u)
-#define STREAM_RESULT_BYTES (8u + 37u + 4u)
-
 static uint32_t least(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -182,7 +176,7 @@ static void put_done(const struct eiq_server *server, struct eiq_inference *resu
     result->ticks = server->done.ticks;
     result->check = server->done.result_check;
     result->output.data = server->done.output;
-    result->output.size = least(server->done.bytes, server->frame - INFERENCE_BYTES);
+    result->output.size = least(server->done.bytes, server->frame - EIQ_INFER_REPLY_BYTES);
 }
 
 int32_t eiq_on_infer(struct eiq_server *server, const struct eiq_infer_in *in, struct eiq_inference *result)
@@ -208,7 +202,7 @@ int32_t eiq_on_infer(struct eiq_server *server, const struct eiq_infer_in *in, s
         blob = server->staging.bytes;
         result->missing = server->missing;
         result->missing_count = list_missing(parts, m->input_bytes, server->missing,
-                                             least(2 * EIQ_MAX_MISSING, (server->frame - INFERENCE_BYTES) / 4u));
+                                             least(2 * EIQ_MAX_MISSING, (server->frame - EIQ_INFER_REPLY_BYTES) / 4u));
         if (result->missing_count) return EIQ_STATUS_INCOMPLETE;
         parts->count = 0; /* whatever comes of it, these bytes are used up */
         if (eiq_crc32(EIQ_CRC32_START, blob, m->input_bytes) != in->check) return EIQ_STATUS_CORRUPT;
@@ -232,7 +226,7 @@ int32_t eiq_on_read_output(struct eiq_server *server, const struct eiq_read_outp
     if (!is_done(server, in->model, in->check)) return EIQ_STATUS_NOT_READY;
     if (in->offset > done->bytes) return EIQ_STATUS_BAD_REQUEST;
     data->data = done->output + in->offset;
-    data->size = least(least(in->length, done->bytes - in->offset), server->frame - OUTPUT_BYTES);
+    data->size = least(least(in->length, done->bytes - in->offset), server->frame - EIQ_READ_OUTPUT_REPLY_BYTES);
     return EIQ_STATUS_OK;
 }
 
@@ -289,7 +283,7 @@ int32_t eiq_on_read_sensor(struct eiq_server *server, const struct eiq_read_sens
     if (!s) return EIQ_STATUS_NO_SUCH_SENSOR;
     if (!(server->sensors >> in->sensor & 1u)) return EIQ_STATUS_NOT_READY;
     bytes = s->channels * (s->dtype == EIQ_DTYPE_INT16 ? 2u : 4u);
-    most = bytes ? (server->frame - SAMPLES_BYTES) / bytes : 0;
+    most = bytes ? (server->frame - EIQ_READ_SENSOR_REPLY_BYTES) / bytes : 0;
     result->at = in->at;
     result->ready = s->ready(s->user);
     result->ended = s->samples && result->ready >= s->samples;
@@ -333,7 +327,7 @@ int32_t eiq_on_read_stream(struct eiq_server *server, const struct eiq_read_stre
         result->inference_ticks = found->inference_ticks;
         result->bytes = found->bytes;
         result->data.data = found->data + in->offset;
-        result->data.size = least(found->bytes - in->offset, server->frame - STREAM_RESULT_BYTES);
+        result->data.size = least(found->bytes - in->offset, server->frame - EIQ_READ_STREAM_REPLY_BYTES);
     }
     crc = eiq_stream_check(&server->stream);
     crc = eiq_crc32_uint32(eiq_crc32_uint32(crc, result->window), result->ready);

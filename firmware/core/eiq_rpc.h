@@ -26,6 +26,15 @@ struct eiq_server;
 #define EIQ_SERVICE_FAULT 255u
 #define EIQ_METHOD_FAULT 1u
 
+/* Bytes of the messages that hold a binary, without what varies. */
+#define EIQ_DESCRIBE_MODEL_REPLY_BYTES 52u
+#define EIQ_WRITE_INPUT_REQUEST_BYTES 28u
+#define EIQ_INFER_REQUEST_BYTES 24u
+#define EIQ_INFER_REPLY_BYTES 28u
+#define EIQ_READ_OUTPUT_REPLY_BYTES 16u
+#define EIQ_READ_SENSOR_REPLY_BYTES 37u
+#define EIQ_READ_STREAM_REPLY_BYTES 49u
+
 enum eiq_status {
     EIQ_STATUS_OK = 0,
     EIQ_STATUS_BAD_REQUEST = 1,

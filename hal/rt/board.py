@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hal.rt import protocol
 from hal.rt.descriptions import BoardModel, described
 from hal.rt.inference import Exchange, Job
-from hal.rt.link import MAX_FRAME, MESSAGE_HEADER, Link
+from hal.rt.link import MAX_FRAME, Link
 from hal.rt.protocol import (
     MEMORY,
     RESET,
@@ -37,8 +37,6 @@ INFER_FACTOR = 5.0
 LEAST_INFER_S = 3.0
 CLOCK_AGE_S = 10.0
 """A board's clock is compared with the host's again after so long."""
-INFERENCE_OVERHEAD = MESSAGE_HEADER.size + 4 * 4 + 4
-"""ticks, check, count of missing parts, length, status: the rest of infer's reply may be its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +247,7 @@ class Board:
     def _begin(self, job: Job) -> PendingInference:
         pending = PendingInference(self, job)
         # the board keeps one output: one that takes several calls to read has to be read before the next inference
-        short = self.info.max_frame - INFERENCE_OVERHEAD
+        short = self.info.max_frame - protocol.INFER_REPLY_BYTES
         if not any(earlier.job.output_bytes > short for earlier in self._begun):
             self._session.run(lambda link, number: self._send(pending, link, number))
         self._begun.append(pending)

@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from hal.rt import protocol
-from hal.rt.link import MESSAGE_HEADER, Link, Pending
+from hal.rt.calls import Pending
+from hal.rt.link import Link
 from hal.rt.protocol import INFER, READ_OUTPUT, WRITE_INPUT, Inference, Status
 from hal.rt.session import refuse
 from pipelines.errors import DeviceCorrupt
 
-CHUNK_OVERHEAD = MESSAGE_HEADER.size + 5 * 4
-"""session, model, check, offset, length."""
-WHOLE_OVERHEAD = MESSAGE_HEADER.size + 4 * 4
-"""session, model, check, length."""
-PART_OVERHEAD = MESSAGE_HEADER.size + 2 * 4
-"""length, status."""
 LEAST_CHUNK = 64
 MOST_WRONG = 8
 """Outputs with a wrong CRC-32, one after the other: no cable is so bad."""
@@ -65,8 +60,8 @@ class Exchange:
 
     def send(self, now: float) -> None:
         """Input and call."""
-        self.chunk = self.link.max_frame - CHUNK_OVERHEAD
-        whole = len(self.job.blob) <= self.link.max_frame - WHOLE_OVERHEAD
+        self.chunk = self.link.max_frame - protocol.WRITE_INPUT_REQUEST_BYTES
+        whole = len(self.job.blob) <= self.link.max_frame - protocol.INFER_REQUEST_BYTES
         self._ask(now, [] if whole else [(0, len(self.job.blob))])
 
     def result(self) -> tuple[bytes, int]:
@@ -98,7 +93,7 @@ class Exchange:
 
     def _ask(self, now: float, parts: list[tuple[int, int]]) -> None:
         job = self.job
-        whole = job.blob if len(job.blob) <= self.link.max_frame - WHOLE_OVERHEAD else b""
+        whole = job.blob if len(job.blob) <= self.link.max_frame - protocol.INFER_REQUEST_BYTES else b""
         arguments = protocol.infer(self.session, job.model, job.check, whole)
         frames = [] if whole else self._frames(parts)
         again = self.pending is not None
@@ -127,7 +122,7 @@ class Exchange:
         have, size = len(result.output), self.job.output_bytes
         if have >= size:
             return result.output
-        step = self.link.max_frame - PART_OVERHEAD
+        step = self.link.max_frame - protocol.READ_OUTPUT_REPLY_BYTES
         assert self.pending is not None
         left = self.end - self.pending.answered
         calls = []

@@ -44,6 +44,14 @@ def _nothing(reader: Reader) -> None:
 
 PROTOCOL = 1
 INTERFACE = 0x3AFF3415
+# bytes of the messages that hold a binary, without what varies
+DESCRIBE_MODEL_REPLY_BYTES = 52
+WRITE_INPUT_REQUEST_BYTES = 28
+INFER_REQUEST_BYTES = 24
+INFER_REPLY_BYTES = 28
+READ_OUTPUT_REPLY_BYTES = 16
+READ_SENSOR_REPLY_BYTES = 37
+READ_STREAM_REPLY_BYTES = 49
 
 
 class Status(IntEnum):

@@ -10,15 +10,14 @@ from zlib import crc32
 import numpy as np
 
 from hal.rt import protocol
+from hal.rt.calls import Pending
 from hal.rt.descriptions import DTYPES
-from hal.rt.link import MESSAGE_HEADER, Link, Pending
+from hal.rt.link import Link
 from hal.rt.protocol import READ_SENSOR, READ_STREAM, Samples, SensorInfo, Status, StreamResult
 from hal.rt.session import CALL_S, TRIES, refuse
 from pipelines.core import Array
 from pipelines.errors import DeviceCorrupt
 
-SAMPLES_OVERHEAD = MESSAGE_HEADER.size + 4 + 4 + 1 + 8 + 4 + 4 + 4
-"""at, ready, ended, ticks, check, length, status."""
 SAMPLES_CHECKED = struct.Struct("<IIIIQ")
 STREAM_CHECKED = struct.Struct("<IIIIIIIIQII")
 Stream = tuple[int, int, int, bool, bool]
@@ -77,7 +76,7 @@ def read_samples(link: Link, number: int, sensor: int, info: SensorInfo, at: int
     """
     dtype, channels = np.dtype(DTYPES[info.dtype]).newbyteorder("<"), len(info.channels.split())
     width = dtype.itemsize * max(1, channels)
-    most = max(1, (link.max_frame - SAMPLES_OVERHEAD) // width)
+    most = max(1, (link.max_frame - protocol.READ_SENSOR_REPLY_BYTES) // width)
 
     def begin(at: int, count: int) -> Pending[tuple[Samples, Status]]:
         return link.begin(READ_SENSOR, protocol.read_sensor(number, sensor, at, count), CALL_S)

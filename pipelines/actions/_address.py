@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from pipelines.network import loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,8 @@ class Address:
 
     @property
     def loopback(self) -> bool:
-        """Whether it is this very machine, so that nobody else reads the line."""
-        try:
-            return self.host == "localhost" or ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        """Whether it is this very machine."""
+        return loopback(self.host)
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -49,17 +47,25 @@ def address(url: str, ports: Mapping[str, int]) -> Address:
     """
     schemes = " or ".join(f"{scheme}://" for scheme in ports)
     wanted = f"expected one such as {next(iter(ports))}://host:{next(iter(ports.values()))}"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        host.encode("idna")  # as a look-up will
-    except ValueError as error:  # its text shows the address
-        raise ValueError(f"is no address; {wanted}") from error
+    parts = _parts(url)
+    if parts is None:
+        raise ValueError(f"is no address; {wanted}")
     if parts.scheme not in ports:
         raise ValueError(f"should begin with {schemes}; {wanted}")
     if parts.username is not None or parts.password is not None:
         raise ValueError("holds a user name or password; name the environment variables that hold them instead")
-    if not host or port == 0 or not (url.isascii() and url.isprintable()) or " " in url:
+    if not parts.hostname or parts.port == 0 or not (url.isascii() and url.isprintable()) or " " in url:
         raise ValueError(f"is no address in ASCII without spaces; {wanted}")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Address(parts.scheme, host, port or ports[parts.scheme], path)
+    return Address(parts.scheme, parts.hostname, parts.port or ports[parts.scheme], path)
+
+
+def _parts(url: str) -> SplitResult | None:
+    """None for what is no address: the library's errors show it, and are not to be chained to ours."""
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")  # as a look-up will
+        parts.port  # noqa: B018 - read, it is checked
+    except ValueError:
+        return None
+    return parts

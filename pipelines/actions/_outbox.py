@@ -47,7 +47,7 @@ class Outbox:
     """
 
     def __init__(self, name: str, limit: int, wake: Callable[[], None] = lambda: None) -> None:
-        self._name, self._limit, self._wake = name, limit, wake
+        self.name, self._limit, self._wake = name, limit, wake
         self._emit: Callable[[Event], None] = lambda event: None
         self._live = True
         self._changed = threading.Condition()
@@ -80,7 +80,7 @@ class Outbox:
             self._waiting.append(new)
             self._changed.notify_all()
         if dropped:
-            self._emit(Dropped(self._name, dropped))
+            self._emit(Dropped(self.name, dropped))
         self._wake()
 
     def drain(self, seconds: float) -> None:
@@ -100,11 +100,11 @@ class Outbox:
             self._raise()
         self._wake()
         if left and not failed:
-            self._emit(Dropped(self._name, left))
+            self._emit(Dropped(self.name, left))
             why = f" ({self._reason})" if self._lost_at is not None else ""
             raise OutputError(
-                f"{self._name}: {left} results were not delivered within {seconds:g} s of the run's end{why} and are "
-                f"lost; {self._delivered} were; mend the connection, or lengthen {self._name}.close_ms"
+                f"{self.name}: {left} results were not delivered within {seconds:g} s of the run's end{why} and are "
+                f"lost; {self._delivered} were; mend the connection, or lengthen {self.name}.close_ms"
             )
 
     # ---- the sender's side ----
@@ -133,7 +133,7 @@ class Outbox:
         with self._changed:
             self._underway = max(0, self._underway - count)
             self._changed.notify_all()
-        self._emit(Dropped(f"{self._name} ({why})", count))
+        self._emit(Dropped(f"{self.name} ({why})", count))
 
     def away(self, reason: str) -> None:
         """The server does not answer: told once, until it is back."""
@@ -143,14 +143,14 @@ class Outbox:
                 self._lost_at = time.monotonic()
             self._changed.notify_all()
         if first and not self.stopped.is_set():
-            self._emit(LinkLost(f"{reason}; results wait, at most {self._limit}", to=self._name))
+            self._emit(LinkLost(f"{reason}; results wait, at most {self._limit}", to=self.name))
 
     def back(self) -> None:
         """The server answers."""
         with self._changed:
             since, self._lost_at = self._lost_at, None
         if since is not None:
-            self._emit(LinkBack(time.monotonic() - since, to=self._name))
+            self._emit(LinkBack(time.monotonic() - since, to=self.name))
 
     def fail(self, error: Exception) -> None:
         """What no waiting mends: the next put, or drain, raises it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +17,16 @@ from pipelines.config.schema import OutputPath
 from pipelines.core import Result, Target
 from pipelines.errors import OutputError
 
+WRITTEN_S = 0.05
+"""A line that another run writes is whole by then."""
 _open_here: set[tuple[int, int]] = set()  # device and inode of the files that this process writes to
 
 
 class Jsonl:
     """Writes each result as it comes: a ``kill -9`` loses at most the line in flight, a full disk nothing from before.
+
+    A power cut may lose what the system has not put on the disk yet, half a minute with Linux' usual settings; the
+    action sqlite waits for the disk.
 
     A run writes a file of its own, so that the same recording gives the same bytes, and loses nothing of an earlier
     run: a file that is in the way is renamed, ``kws.jsonl`` to ``kws.1.jsonl``, ``kws.2.jsonl``, … Pipelines of one run
@@ -96,25 +103,51 @@ def record(result: Result) -> dict[str, Any]:
 
 
 def _open(path: Path, append: bool) -> int:
-    earlier = path.is_file() and path.stat().st_size > 0 and _identity(path.stat()) not in _open_here
+    earlier = _is_of_an_earlier_run(path)
     if earlier and not append:
-        path.rename(_free_name(path))
+        _set_aside(path)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     _open_here.add(_identity(os.fstat(file)))
-    if earlier and append and os.pread(file, 1, os.fstat(file).st_size - 1) != b"\n":
+    if earlier and append and _cut_off(file):
         os.write(file, b"\n")  # an earlier run was killed in the middle of a line
     return file
 
 
-def _identity(stat: os.stat_result) -> tuple[int, int]:
-    return stat.st_dev, stat.st_ino
+def _is_of_an_earlier_run(path: Path) -> bool:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0 and _identity(found) not in _open_here
 
 
-def _free_name(path: Path) -> Path:
+def _cut_off(file: int) -> bool:
+    """Whether its last line has no end, and nobody else writes it just now."""
+    size = os.fstat(file).st_size
+    if os.pread(file, 1, size - 1) == b"\n":
+        return False
+    time.sleep(WRITTEN_S)
+    return os.fstat(file).st_size == size
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _set_aside(path: Path) -> None:
+    """Rename an earlier run's file. Another run may do so now: the name is taken before it is used."""
     number = 1
-    while (name := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
-        number += 1
-    return name
+    while True:
+        name = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        try:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+            break
+        except FileExistsError:
+            number += 1
+    try:
+        path.rename(name)
+    except FileNotFoundError:  # the other one was first
+        name.unlink()
 
 
 def _write(file: int, line: bytes) -> None:

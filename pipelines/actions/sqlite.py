@@ -212,4 +212,6 @@ def _advice(error: sqlite3.Error) -> str:
         return "change the permissions of the file and its folder, or sqlite.path"
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return "move the damaged file away"
+    if name == "SQLITE_ERROR":
+        return "somebody has changed its tables: move the file away"
     return "make room or change sqlite.path"

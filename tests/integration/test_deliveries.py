@@ -82,6 +82,8 @@ def test_secrets_are_never_printed(tmp_path: Path, command: list[str]) -> None:
             ran(tmp_path, f"[mqtt: {{url: 'mqtt://me:{SECRET}@127.0.0.1'}}]", command, {}),
             ran(tmp_path, f"[webhook: {{url: 'https://me:{SECRET}@h/'}}]", command, {}),
             ran(tmp_path, f"[mqtt: {{url: 'mqtts://h', user_env: U, password_env: '{SECRET}'}}]", command, {}),
+            ran(tmp_path, "[webhook: {url: 'https://h.invalid/'}]", command,
+                {"https_proxy": f"http://me:{SECRET}/@p", "no_proxy": ""}),
         ]  # fmt: skip
     assert all(SECRET not in one.stdout + one.stderr for one in outputs)
     assert all("Traceback" not in one.stderr for one in outputs)

@@ -18,8 +18,8 @@ HEAVY = {
 }  # fmt: skip
 LEAST = {"core", "errors"}  # what a plug-in's own package may rely on as well
 HAL_MAY = {
-    "pipelines.config.schema", "pipelines.core", "pipelines.errors", "pipelines.optional", "pipelines.quantise",
-    "pipelines.registry", "pipelines.resources", "pipelines.tensors",
+    "pipelines.config.schema", "pipelines.core", "pipelines.errors", "pipelines.network", "pipelines.optional",
+    "pipelines.quantise", "pipelines.registry", "pipelines.resources", "pipelines.tensors",
 }  # fmt: skip
 
 
@@ -141,6 +141,6 @@ def test_listing_and_helping_import_nothing_that_costs(arguments: list[str]) -> 
 
 
 def test_the_compiler_stands_alone() -> None:
-    assert not offenders(
-        modules("compiler"), {"pipelines.errors", "pipelines.optional"}, of={"pipelines", "hal", "apps"}
-    )
+    # .skops files are read in one place alone, which looks what is in them before it loads anything
+    may = {"pipelines.errors", "pipelines.optional", "pipelines.engines._skops"}
+    assert not offenders(modules("compiler"), may, of={"pipelines", "hal", "apps"})

@@ -16,7 +16,7 @@ from hal.rt.firmware import glow, models
 from hal.rt.firmware.link import flags_of, link
 from hal.rt.firmware.models import Linked, ModelSource
 from hal.rt.firmware.ports import Port, firmware, port, with_defines
-from hal.rt.firmware.toolchain import require_tools, version
+from hal.rt.firmware.toolchain import no_room, require_tools, version
 from pipelines.errors import MissingDependency, OutputError
 from pipelines.resources import cache_folder
 
@@ -102,8 +102,7 @@ def build(board: str, sources: Sequence[ModelSource], out: Path | None = None,
                 raise OutputError(f"the firmware in {home} is damaged; remove it")
         return _copied(image, out) if out else image
     except OSError as error:
-        raise OutputError(f"cannot write the firmware to {error.filename or home.parent} ({error.strerror}); make room "
-                          "there, or name another folder with --out or XDG_CACHE_HOME") from error  # fmt: skip
+        raise no_room(error.filename or home.parent, error.strerror) from error
 
 
 def sdk_of(port: Port) -> Path | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from hal.rt.firmware.ports import Port, port
-from pipelines.errors import MissingDependency
+from pipelines.errors import MissingDependency, OutputError
 
 PACKAGES = {
     "cc": "gcc libc6-dev",
@@ -17,6 +18,10 @@ PACKAGES = {
     "qemu-system-arm": "qemu-system-arm",
 }
 CROSS_LIBRARY = "libnewlib-arm-none-eabi"
+FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large|Read-only file system")
+"""What the C library says where a disk takes no more, in whatever sentence a tool puts it."""
+TEMPORARY = re.compile(r"writing to (/\S+)/[^/\s]+:")
+"""A file of a tool's own, which lies elsewhere."""
 
 
 def compiler(port: Port) -> str:
@@ -62,9 +67,24 @@ def version(port: Port) -> str:
 
 
 def call(command: Sequence[str | Path], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a tool in a folder; its messages are in English, whatever the user's language is."""
+    """Run a tool in a folder; its messages are in English, whatever the user's language is.
+
+    Raises:
+        OutputError: it could not write. Whatever else it does not like is the caller's to tell.
+    """
     environment = os.environ | {"LC_ALL": "C"}
-    return subprocess.run(
+    done = subprocess.run(
         [str(word) for word in command], cwd=folder, capture_output=True, text=True, errors="replace", check=False,
         env=environment,
     )  # fmt: skip
+    if done.returncode and (full := FULL.search(done.stderr)):
+        elsewhere = TEMPORARY.search(done.stderr)
+        raise no_room(elsewhere[1], full[0], "TMPDIR") if elsewhere else no_room(folder, full[0])
+    return done
+
+
+def no_room(where: object, why: str | None, key: str = "--out or XDG_CACHE_HOME") -> OutputError:
+    """The error of a build that cannot write."""
+    return OutputError(
+        f"cannot write the firmware to {where} ({why}); make room there, or name another folder with {key}"
+    )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hal.rt.idl.parse import INTEGERS, REPLIES_ONLY, Enum, Field, Interface, Method, Service, Struct, Type
+from hal.rt.idl.sizes import overheads
 
 _NOTE = "/* Generated from eiq.erpc: run python -m hal.rt.idl. */\n"
 _C = {"bool": "uint8_t", "float": "float", "string": "const char *", "binary": "struct eiq_bytes"}
@@ -31,6 +32,8 @@ def header(interface: Interface) -> str:
         consts += [f"#define EIQ_SERVICE_{_snake(service.name).upper()} {service.id}u\n"]
         consts += [f"#define EIQ_METHOD_{method.name.upper()} {method.id}u\n" for method in service.methods]
     parts += ["".join(consts)]
+    sizes = "".join(f"#define EIQ_{name} {size}u\n" for name, size in overheads(interface))
+    parts += [f"/* Bytes of the messages that hold a binary, without what varies. */\n{sizes}"]
     parts += [_enum(enum) for enum in interface.enums]
     parts += [_members(f"eiq_{_snake(struct.name)}", struct.fields) for struct in interface.structs]
     methods = [(service, method) for service in interface.services for method in service.methods]

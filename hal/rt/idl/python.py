@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hal.rt.idl.parse import INTEGERS, REPLIES_ONLY, Enum, Field, Interface, Method, Service, Struct, Type
+from hal.rt.idl.sizes import overheads
 
 _HEAD = '''"""What host and board say to each other. Generated from firmware/eiq.erpc: run ``python -m hal.rt.idl``."""
 
@@ -56,7 +57,9 @@ _PYTHON = {"bool": "bool", "float": "float", "string": "str", "binary": "Binary"
 def module(interface: Interface) -> str:
     """protocol.py's text."""
     consts = "".join(f"{const.name} = {const.value}\n" for const in interface.consts)
-    parts = [_HEAD, f"{consts}INTERFACE = 0x{interface.crc:08X}\n"]
+    sizes = "".join(f"{name} = {size}\n" for name, size in overheads(interface))
+    about = "# bytes of the messages that hold a binary, without what varies\n"
+    parts = [_HEAD, f"{consts}INTERFACE = 0x{interface.crc:08X}\n{about}{sizes}"]
     parts += [_enum(enum) for enum in interface.enums]
     parts += [_struct(struct) for struct in interface.structs]
     parts += [_method(service, method) for service in interface.services for method in service.methods]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import hal.rt.protocol
+from hal.rt import protocol
+from hal.rt.calls import MESSAGE_HEADER
+from hal.rt.codec import Writer
 from hal.rt.idl.__main__ import generated, main
 from hal.rt.idl.parse import Interface, parse
 from pipelines.errors import ConfigError
@@ -41,7 +45,7 @@ def copy(tmp_path: Path) -> Path:
     (tmp_path / "core").mkdir()
     for file in (IDL, IDL.parent / "core" / "eiq_rpc.h", IDL.parent / "core" / "eiq_rpc.c"):
         shutil.copy(file, tmp_path / file.relative_to(IDL.parent))
-    shutil.copy(hal.rt.protocol.__file__, tmp_path / "protocol.py")
+    shutil.copy(protocol.__file__, tmp_path / "protocol.py")
     return tmp_path
 
 
@@ -61,9 +65,33 @@ def test_interface_is_the_crc_of_the_text_without_comments_and_blanks() -> None:
     text = IDL.read_text()
     lines = [line.split("//")[0] for line in text.splitlines()]
     bare = "".join(part.split("*/", 1)[-1] for part in "\n".join(lines).split("/*"))
-    assert zlib.crc32("".join(bare.split()).encode()) == hal.rt.protocol.INTERFACE
+    assert zlib.crc32("".join(bare.split()).encode()) == protocol.INTERFACE
     header = (IDL.parent / "core" / "eiq_rpc.h").read_text()
-    assert f"#define EIQ_INTERFACE 0x{hal.rt.protocol.INTERFACE:08X}u" in header
+    assert f"#define EIQ_INTERFACE 0x{protocol.INTERFACE:08X}u" in header
+
+
+def test_how_long_a_message_is_without_what_varies() -> None:
+    """Against the messages themselves, encoded with nothing in them; C has the same numbers."""
+    status = b"\0" * 4
+    empty = {
+        "DESCRIBE_MODEL_REPLY": written(protocol.ModelInfo("", b"", b"", 1, 2, 3, 4, 5, 6, 7)) + status,
+        "WRITE_INPUT_REQUEST": protocol.write_input(1, 2, 3, 4, b""),
+        "INFER_REQUEST": protocol.infer(1, 2, 3, b""),
+        "INFER_REPLY": written(protocol.Inference(1, 2, (), b"")) + status,
+        "READ_OUTPUT_REPLY": b"\0" * 4 + status,
+        "READ_SENSOR_REPLY": written(protocol.Samples(1, 2, True, 3, 4, b"")) + status,
+        "READ_STREAM_REPLY": written(protocol.StreamResult(1, 2, False, 3, 4, 5, 6, 7, b"")) + status,
+    }
+    found = {name.removesuffix("_BYTES"): size for name, size in vars(protocol).items() if name.endswith("_BYTES")}
+    assert found == {name: MESSAGE_HEADER.size + len(arguments) for name, arguments in empty.items()}
+    header = (IDL.parent / "core" / "eiq_rpc.h").read_text()
+    assert dict(re.findall(r"#define EIQ_(\w+_RE\w+)_BYTES (\d+)u\n", header)) == {k: str(v) for k, v in found.items()}
+
+
+def written(struct: Any) -> bytes:
+    writer = Writer()
+    struct.write(writer)
+    return writer.message()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,4 @@
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +9,7 @@ from pipelines.actions.jsonl import Jsonl
 from pipelines.config.schema import OutputPath
 from pipelines.core import Result
 from pipelines.errors import OutputError
+from writers import killed, locked, nobody, said, small_disk, until_full, writer
 
 YES = Result(1.23, "yes", 0.99609375)
 
@@ -114,12 +111,19 @@ def test_a_path_that_cannot_be_written_is_found_when_it_is_built(
         build(target, tmp_path / path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_no_permission_is_found_when_it_is_built(target: Any, tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(OutputError, match="cannot be written to; change its permissions"):
-        build(target, tmp_path / "x.jsonl")
-    tmp_path.chmod(0o700)
+@pytest.mark.parametrize("options", ["", ", append=True"])
+def test_no_permission_is_found_when_it_is_built(options: str) -> None:
+    body = "try: build()\nexcept OutputError as error: print(error)\n"
+    with locked() as folder:
+        new = said("Jsonl", body, folder / "new.jsonl", options, user=nobody())
+        folder.chmod(0o755)
+        (folder / "old.jsonl").write_text("old\n")
+        (folder / "old.jsonl").chmod(0o444)
+        folder.chmod(0o555)
+        old = said("Jsonl", body, folder / "old.jsonl", options, user=nobody())
+        assert (folder / "old.jsonl").read_text() == "old\n"
+    assert new == f"the folder {folder} cannot be written to; change its permissions or jsonl.path\n"
+    assert old == f"{folder / 'old.jsonl'} cannot be written to; change its permissions or jsonl.path\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -134,41 +138,52 @@ def test_a_full_disk_is_one_sentence(target: Any) -> None:
     action.close()
 
 
+LINE = '{"t": 1.5, "label": "yes", "score": 1.0}\n'
+
+
 def test_what_was_written_before_the_disk_was_full_stays_whole(tmp_path: Path) -> None:
     """A limit on the file's size in a process of its own stops the third line in its middle."""
-    done = python(
-        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (120, 120))\n"
-        "try:\n    while True: action.handle(Result(1.5, 'yes', 1.0))\n"
-        "except OutputError as error: print(error)\n",
-        tmp_path / "x.jsonl",
-    )
-    out, _ = done.communicate(timeout=20)
-    assert "the 2 results before are in it" in out
-    assert (tmp_path / "x.jsonl").read_text() == '{"t": 1.5, "label": "yes", "score": 1.0}\n' * 2
+    text, count = until_full("Jsonl", tmp_path / "x.jsonl", limit=120)
+    assert "(File too large)" in text
+    assert count == 2
+    assert (tmp_path / "x.jsonl").read_text() == LINE * 2
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kib=64) as disk:
+        (disk / "other").write_bytes(b"x" * 30_000)
+        text, count = until_full("Jsonl", disk / "x.jsonl")
+        assert text == (f"cannot write to {disk / 'x.jsonl'} (No space left on device); the {count} results before "
+                        "are in it, make room or change jsonl.path\n")  # fmt: skip
+        assert count > 500
+        assert (disk / "x.jsonl").read_text() == LINE * count
+        (disk / "other").unlink()  # room again
+        assert said("Jsonl", "build().handle(Result(2, 'no', 1.0))", disk / "x.jsonl", ", append=True") == ""
+        assert (disk / "x.jsonl").read_text() == LINE * count + '{"t": 2, "label": "no", "score": 1.0}\n'
 
 
 def test_kill_9_loses_at_most_the_line_in_flight(tmp_path: Path) -> None:
-    child = python(
-        "for n in range(1_000_000):\n    action.handle(Result(n, 'yes', 1.0))\n    print(n, flush=True)\n",
-        tmp_path / "x.jsonl",
-    )
-    assert child.stdout
-    for line in child.stdout:
-        if int(line) >= 200:
-            child.send_signal(signal.SIGKILL)
-            break
-    said = [int(line), *(int(line) for line in child.communicate()[0].splitlines())]
+    written = killed("Jsonl", tmp_path / "x.jsonl")
     lines = (tmp_path / "x.jsonl").read_text().split("\n")
-    assert [json.loads(line)["t"] for line in lines[:-1]][: said[-1] + 1] == list(range(said[-1] + 1))
-    assert child.returncode == -signal.SIGKILL
+    assert [json.loads(line)["t"] for line in lines[:-1]][: len(written)] == written
+    assert len(lines[:-1]) - len(written) in (0, 1)
 
 
-def python(body: str, path: Path) -> "subprocess.Popen[str]":
-    head = (
-        "import sys\n"
-        "from pipelines.actions.jsonl import Jsonl\n"
-        "from pipelines.core import Result\n"
-        "from pipelines.errors import OutputError\n"
-        "action = Jsonl(Jsonl.Config(path=sys.argv[1]), None)\n"
+@pytest.mark.parametrize("append", [False, True])
+def test_runs_that_begin_at_once_lose_nothing_of_each_other(tmp_path: Path, append: bool) -> None:
+    (tmp_path / "x.jsonl").write_text(LINE)
+    body = (
+        "import os, time\naction = build()\nprint('ready', flush=True)\n"
+        "while not os.path.exists(sys.argv[1] + '.go'): time.sleep(0.0005)\n"
+        "for n in range(100): action.handle(Result(n, 'yes', 1.0))\naction.close()\n"
     )
-    return subprocess.Popen([sys.executable, "-c", head + body, path], stdout=subprocess.PIPE, text=True)
+    children = [writer("Jsonl", body, tmp_path / "x.jsonl", f", append={append}") for _ in range(6)]
+    for child in children:
+        assert child.stdout
+        assert child.stdout.readline() == "ready\n"
+    (tmp_path / "x.jsonl.go").touch()
+    assert [child.communicate(timeout=60)[0] for child in children] == [""] * 6
+    assert {child.returncode for child in children} == {0}
+    lines = [line for path in tmp_path.glob("x*.jsonl") for line in path.read_text().splitlines()]
+    assert sorted(json.loads(line)["t"] for line in lines) == sorted([1.5, *(list(range(100)) * 6)])
+    assert append == (len(list(tmp_path.glob("x*.jsonl"))) == 1)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.actions.mqtt import Mqtt, topic_of
+from pipelines.actions._mqtt_topic import topic_of
+from pipelines.actions.mqtt import Mqtt
 from pipelines.config.schema import InputPath
 from pipelines.errors import CapabilityError, MissingDependency
 
@@ -74,7 +75,7 @@ def test_files_of_tls_are_read_when_it_is_built(tmp_path: Path, key: str) -> Non
     pytest.importorskip("paho.mqtt.client")
     (tmp_path / "x.pem").write_text("nothing")
     config = {key: InputPath(tmp_path / "x.pem")} | ({"certificate": InputPath("/none.pem")} if key == "key" else {})
-    with pytest.raises(CapabilityError, match=r"mqtt\.(ca|certificate) cannot be read \(.*\); expected PEM files"):
+    with pytest.raises(CapabilityError, match=r"mqtt\.(ca|certificate) cannot be read \(.*\); expected a PEM file"):
         Mqtt(Mqtt.Config(url="mqtts://h", **config), None)  # type: ignore[arg-type]
 
 

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import os
 import re
-import signal
+import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -19,6 +17,7 @@ from pipelines.actions.sqlite import Sqlite
 from pipelines.config.schema import OutputPath
 from pipelines.core import Result
 from pipelines.errors import OutputError
+from writers import killed, locked, nobody, said, small_disk, until_full, writer
 
 YES = Result(1.23, "yes", 0.99609375)
 
@@ -185,24 +184,38 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_stays(tmp_path: Path) 
 
 
 def test_a_limit_of_the_files_size_likewise(tmp_path: Path) -> None:
-    done = python(
-        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "try:\n    while True: action.handle(Result(1.5, 'yes', 1.0))\n"
-        "except OutputError as error: print(error)\n",
-        tmp_path / "x.db",
-    )
-    out, _ = done.communicate(timeout=20)
-    (count,) = re.findall(r"the (\d+) results before are in it", out)
-    assert ask(tmp_path / "x.db", "SELECT count(*) FROM results") == [(int(count),)]
+    _, count = until_full("Sqlite", tmp_path / "x.db", limit=100_000)
+    assert ask(tmp_path / "x.db", "SELECT count(*) FROM results") == [(count,)]
     assert ask(tmp_path / "x.db", "PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kib=512) as disk:
+        (disk / "other").write_bytes(b"x" * 100_000)
+        text, count = until_full("Sqlite", disk / "x.db")
+        assert text == (f"cannot write to {disk / 'x.db'} (database or disk is full); the {count} results before are "
+                        "in it, make room or change sqlite.path\n")  # fmt: skip
+        assert count > 10
+        (disk / "other").unlink()  # room again
+        assert said("Sqlite", "build().handle(Result(2, 'no', 1.0))", disk / "x.db") == ""
+        assert ask(disk / "x.db", "SELECT count(*) FROM results") == [(count + 1,)]
+        assert ask(disk / "x.db", "PRAGMA integrity_check") == [("ok",)]
+
+
 def test_no_permission_is_found_when_it_is_built(tmp_path: Path) -> None:
-    write(tmp_path / "x.db", YES)
-    (tmp_path / "x.db").chmod(0o400)
-    with pytest.raises(OutputError, match="cannot be written to; change its permissions"):
-        build(tmp_path / "x.db")
+    body = "try: build()\nexcept OutputError as error: print(error)\n"
+    write(tmp_path / "old.db", YES)
+    with locked() as folder:
+        new = said("Sqlite", body, folder / "new.db", user=nobody())
+        folder.chmod(0o755)
+        shutil.copy(tmp_path / "old.db", folder)
+        (folder / "old.db").chmod(0o444)
+        folder.chmod(0o555)
+        old = said("Sqlite", body, folder / "old.db", user=nobody())
+        (folder / "old.db").chmod(0o666)  # but its log has to be made beside it
+        beside = said("Sqlite", body, folder / "old.db", user=nobody())
+    assert new == beside == f"the folder {folder} cannot be written to; change its permissions or sqlite.path\n"
+    assert old == f"{folder / 'old.db'} cannot be written to; change its permissions or sqlite.path\n"
 
 
 def test_a_file_that_became_read_only_is_one_sentence(tmp_path: Path) -> None:
@@ -216,38 +229,68 @@ def test_a_file_that_became_read_only_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_kill_9_loses_nothing_that_was_recorded(tmp_path: Path) -> None:
-    child = python(
-        "for n in range(1_000_000):\n    action.handle(Result(n, 'yes', 1.0))\n    print(n, flush=True)\n",
-        tmp_path / "x.db",
-    )
-    assert child.stdout
-    for line in child.stdout:
-        if int(line) >= 200:
-            child.send_signal(signal.SIGKILL)
-            break
-    said = [int(line), *(int(line) for line in child.communicate()[0].splitlines())]
-    assert child.returncode == -signal.SIGKILL
+    written = killed("Sqlite", tmp_path / "x.db")
     write(tmp_path / "x.db", YES)  # it opens, and goes on
     assert ask(tmp_path / "x.db", "PRAGMA integrity_check") == [("ok",)]
     found = [t for (t,) in ask(tmp_path / "x.db", "SELECT t FROM results ORDER BY id")]
-    assert found[: said[-1] + 1] == list(range(said[-1] + 1))
-    assert len(found) - (said[-1] + 1) in (1, 2)  # the new one, and perhaps one that was in but not yet said
+    assert found[: len(written)] == written
+    assert len(found) - len(written) in (1, 2)  # the new one, and perhaps one that was in but not yet said
+
+
+@pytest.mark.parametrize("spoil", ["cut", "zeros", "noise"])
+def test_a_log_that_a_power_cut_left_in_pieces(tmp_path: Path, spoil: str) -> None:
+    """Whatever of its end is missing or wrong, the file opens, with the first results and no others, and goes on."""
+    killed("Sqlite", tmp_path / "x.db")
+    files = {name: (tmp_path / name).read_bytes() for name in ("x.db", "x.db-wal")}
+    log, random = files["x.db-wal"], np.random.default_rng(1)
+    counts = []
+    for at in sorted(random.integers(0, len(log), 25)):
+        rest = len(log) - int(at)
+        end = {"cut": b"", "zeros": bytes(rest), "noise": random.bytes(rest)}[spoil]
+        folder = tmp_path / str(at)
+        folder.mkdir(exist_ok=True)
+        (folder / "x.db").write_bytes(files["x.db"])
+        (folder / "x.db-wal").write_bytes(log[:at] + end)
+        write(folder / "x.db", Result(-1, "new", 1))
+        assert ask(folder / "x.db", "PRAGMA integrity_check") == [("ok",)]
+        found = [t for (t,) in ask(folder / "x.db", "SELECT t FROM results ORDER BY id")]
+        assert found == [*range(len(found) - 1), -1]
+        counts.append(len(found))
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+def test_what_somebody_adds_to_the_table_does_no_harm(tmp_path: Path) -> None:
+    write(tmp_path / "x.db", YES)
+    ask(tmp_path / "x.db", "ALTER TABLE results ADD COLUMN seen INTEGER DEFAULT 0")
+    ask(tmp_path / "x.db", "CREATE INDEX by_label ON results (label)")
+    ask(tmp_path / "x.db", "CREATE VIEW loud AS SELECT * FROM results WHERE score > 0.9")
+    ask(tmp_path / "x.db", "CREATE TABLE notes (text)")
+    write(tmp_path / "x.db", YES, keep_rows=5)
+    assert ask(tmp_path / "x.db", "SELECT t, seen FROM loud") == [(1.23, 0)] * 2
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ("ALTER TABLE results RENAME COLUMN score TO points", "table results has no column named score"),
+    ("ALTER TABLE results RENAME TO old", "no such table: results"),
+])  # fmt: skip
+def test_what_somebody_takes_away_is_one_sentence(tmp_path: Path, change: str, said: str) -> None:
+    write(tmp_path / "x.db", YES)
+    ask(tmp_path / "x.db", change)
+    with pytest.raises(OutputError) as error:
+        write(tmp_path / "x.db", YES)
+    assert str(error.value) == (
+        f"cannot write to {tmp_path / 'x.db'} ({said}); the 0 results before are in it, somebody has changed its "
+        "tables: move the file away"
+    )
 
 
 def test_several_processes_write_to_one_file(tmp_path: Path) -> None:
-    body = "action.start()\nfor n in range(150): action.handle(Result(n, 'yes', 1.0))\naction.close()\nprint('done')\n"
-    children = [python(body, tmp_path / "x.db") for _ in range(4)]
+    body = (
+        "action = build()\naction.start()\nfor n in range(150): action.handle(Result(n, 'yes', 1.0))\n"
+        "action.close()\nprint('done')\n"
+    )
+    children = [writer("Sqlite", body, tmp_path / "x.db", ", wait_ms=20000") for _ in range(4)]
     assert [child.communicate(timeout=60)[0] for child in children] == ["done\n"] * 4
     assert ask(tmp_path / "x.db", "SELECT count(*), count(DISTINCT run) FROM results") == [(600, 4)]
     assert set(ask(tmp_path / "x.db", "SELECT count(*) FROM results GROUP BY run")) == {(150,)}
-
-
-def python(body: str, path: Path) -> subprocess.Popen[str]:
-    head = (
-        "import sys\n"
-        "from pipelines.actions.sqlite import Sqlite\n"
-        "from pipelines.core import Result\n"
-        "from pipelines.errors import OutputError\n"
-        "action = Sqlite(Sqlite.Config(path=sys.argv[1], wait_ms=20000), None)\n"
-    )
-    return subprocess.Popen([sys.executable, "-c", head + body, path], stdout=subprocess.PIPE, text=True)

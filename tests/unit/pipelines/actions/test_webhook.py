@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
-import ssl
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from deliveries import Answer, Receiver, certificates, free_port, receiver, until
-from pipelines.actions import webhook
+from deliveries import Answer, Receiver, certificates, dripping, free_port, receiver, server_tls, shown, until
+from pipelines.actions import _webhook_sender
 from pipelines.actions.webhook import Webhook
 from pipelines.config.schema import InputPath
 from pipelines.core import Dropped, Event, LinkBack, LinkLost, Result
@@ -91,7 +91,7 @@ def test_retry_after_in_seconds_and_as_a_date() -> None:
     ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600), ("9" * 400, None),
 ])  # fmt: skip
 def test_retry_after(said: str | None, seconds: float | None) -> None:
-    assert webhook._retry_after(said) == seconds
+    assert _webhook_sender._retry_after(said) == seconds
 
 
 def test_a_4xx_to_the_first_result_ends_the_run() -> None:
@@ -124,6 +124,86 @@ def test_a_server_that_hangs_is_given_up_and_asked_again() -> None:
     assert server.times() == [1, 1, 2]
     assert server.at[1] - server.at[0] < 2
     assert "it does not answer in time" in posting.of(LinkLost)[0].reason
+
+
+@pytest.mark.parametrize(("head", "drip"), [
+    (b"", b"H"),
+    (b"HTTP/1.1 200 OK\r\n", b"X"),
+    (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+    (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+], ids=["status", "header's name", "header's value", "patience"])  # fmt: skip
+def test_a_server_that_drips_holds_nobody_longer_than_one_that_is_silent(head: bytes, drip: bytes) -> None:
+    """Each byte comes well before a time-out that counts from byte to byte."""
+    with dripping(head, drip, every_s=0.02) as server:
+        posting = Posting(f"http://127.0.0.1:{server.port}/", answer_ms=300, close_ms=100)
+        start = time.monotonic()
+        posting.send(1)
+        until(lambda: posting.of(LinkLost), seconds=5)
+        assert 0.25 < time.monotonic() - start < 2
+        with pytest.raises(OutputError, match="1 results were not delivered"):
+            posting.action.close()
+    assert posting.of(LinkLost)[0].reason.startswith(f"the server 127.0.0.1:{server.port}: it does not answer in time")
+
+
+@pytest.mark.parametrize(("head", "drip", "every_s", "most"), [
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x", 0.02, 100),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", 0.02, 600),
+    (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536, 0.0, 50 * 1024 * 1024),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", b"x" * 65536, 0.0, 50 * 1024 * 1024),
+], ids=["a long answer", "a stream", "no end", "a huge one"])  # fmt: skip
+def test_an_answer_that_does_not_end_has_arrived_with_its_status(
+    head: bytes, drip: bytes, every_s: float, most: int
+) -> None:
+    with dripping(head, drip, every_s) as server:
+        start = time.monotonic()
+        posting = Posting(f"http://127.0.0.1:{server.port}/", answer_ms=300)
+        posting.send(1, 2)
+        posting.action.close()
+        assert time.monotonic() - start < 3
+        until(lambda: len(server.ended) == 2)
+    assert posting.events == []
+    assert len(server.asked) == 2  # each once, over a connection of its own
+    assert server.sent < most  # what the sockets hold between them
+
+
+def test_a_proxy_that_drips_its_tunnel_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\n", b"X", every_s=0.02) as server:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.port}")
+        monkeypatch.setenv("no_proxy", "")
+        posting = Posting("https://sink.invalid/x", connect_ms=300, close_ms=100)
+        start = time.monotonic()
+        posting.send(1)
+        until(lambda: posting.of(LinkLost), seconds=5)
+        assert time.monotonic() - start < 2
+        with pytest.raises(OutputError):
+            posting.action.close()
+    assert server.asked[0].startswith(b"CONNECT sink.invalid:443 ")
+
+
+@pytest.mark.parametrize("head", [
+    b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000 + b"\r\n",
+    b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
+], ids=["many", "long"])  # fmt: skip
+def test_headers_without_end_are_no_answer(head: bytes) -> None:
+    with dripping(head, b"x", every_s=0.02) as server:
+        posting = Posting(f"http://127.0.0.1:{server.port}/", close_ms=100)
+        posting.send(1)
+        until(lambda: posting.of(LinkLost))
+        with pytest.raises(OutputError, match="it answers what is no HTTP"):
+            posting.action.close()
+
+
+def test_a_name_that_nobody_knows_may_be_known_later() -> None:
+    posting = Posting("https://sink.invalid/s3cr3t", close_ms=100)
+    posting.send(1)
+    until(lambda: posting.of(LinkLost))
+    with pytest.raises(OutputError) as error:
+        posting.action.close()
+    assert re.search(
+        r"\(the server sink.invalid:443: (Name or service not known|Temporary failure in name resolution)\)",
+        str(error.value),
+    )
+    assert "s3cr3t" not in shown(error.value)
 
 
 def test_a_server_that_does_not_take_the_connection() -> None:
@@ -251,7 +331,7 @@ def test_the_address_may_be_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(OutputError) as error:
             posting.action.close()
     assert server.paths == ["/s3cr3t?key=s3cr3t"]
-    assert "s3cr3t" not in str(error.value) + repr(posting.events)
+    assert "s3cr3t" not in shown(error.value) + repr(posting.events)
 
 
 @pytest.mark.parametrize("found", [None, "", "s3cr3t\nX-Evil: 1", "s3cr3t\x1b"])
@@ -264,14 +344,17 @@ def test_a_secret_that_is_not_there_or_cannot_be_sent(monkeypatch: pytest.Monkey
     assert "s3cr3t" not in str(error.value)
 
 
-@pytest.mark.parametrize("url", ["http://example.org/s3cr3t", "ftp://h/s3cr3t", "s3cr3t", "https://u:s3cr3t@h/"])
+@pytest.mark.parametrize("url", [
+    "http://example.org/s3cr3t", "ftp://h/s3cr3t", "s3cr3t", "https://u:s3cr3t@h/", "https://u:s3cr3t/@h/",
+    "https://[s3cr3t]/", "https://h:s3cr3t",
+])  # fmt: skip
 def test_an_address_of_the_environment_is_checked_without_being_shown(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("HOOK_URL", url)
     with pytest.raises(CapabilityError, match="the address in the variable of webhook.url_env") as error:
         Posting(None, url_env="HOOK_URL")
-    assert "s3cr3t" not in str(error.value)
+    assert "s3cr3t" not in shown(error.value)
 
 
 @pytest.mark.parametrize(("config", "said"), [
@@ -305,8 +388,7 @@ def test_http_to_another_machine_where_it_is_asked_for() -> None:
 
 def test_tls(tmp_path: Path) -> None:
     made = certificates(tmp_path / "tls")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made["server.pem"], made["server.key"])
+    context = server_tls(made, "server.pem")
     with receiver(tls=context) as server:
         posting = posted(server, 1, 2, ca=InputPath(made["ca.pem"]))
         assert server.times() == [1, 2]
@@ -317,6 +399,33 @@ def test_tls(tmp_path: Path) -> None:
             with pytest.raises(OutputError, match="its certificate is not to be trusted .* webhook.ca"):
                 wary.action.close()
     assert server.times() == [1, 2]
+
+
+def test_a_certificate_of_the_past_ends_the_run(tmp_path: Path) -> None:
+    made = certificates(tmp_path / "tls")
+    context = server_tls(made, "past.pem")
+    with receiver(tls=context) as server:
+        posting = Posting(server.url, ca=InputPath(made["ca.pem"]))
+        posting.send(1)
+        with pytest.raises(OutputError) as error:
+            posting.action.close()
+    assert str(error.value) == (
+        f"webhook: the server localhost:{server.port}: its certificate is not to be trusted (certificate has expired); "
+        "renew it, or set this machine's clock"
+    )
+    assert server.got == []
+
+
+def test_a_server_that_speaks_no_tls_is_told() -> None:
+    with receiver() as server:
+        posting = Posting(server.url.replace("http:", "https:"), close_ms=100)
+        posting.send(1)
+        until(lambda: posting.of(LinkLost))
+        with pytest.raises(OutputError):
+            posting.action.close()
+    assert posting.of(LinkLost)[0].reason.startswith(
+        f"the server localhost:{server.port}: TLS fails with it (wrong version number)"
+    )
 
 
 def test_a_ca_that_cannot_be_read(tmp_path: Path) -> None:
@@ -337,11 +446,45 @@ def test_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxy.heads[0]["Host"] == "sink.invalid:80"
 
 
+def test_through_a_proxy_with_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://me:s3cr3t@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        posting = Posting("http://sink.invalid/x", insecure=True)
+        posting.send(1)
+        posting.action.close()
+    assert proxy.heads[0]["Proxy-Authorization"] == "Basic bWU6czNjcjN0"
+
+
+def test_a_server_that_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "other.invalid,sink.invalid")
+    posting = Posting("https://sink.invalid/x", close_ms=100)
+    posting.send(1)
+    until(lambda: posting.of(LinkLost))
+    with pytest.raises(OutputError, match="sink.invalid:443: (Name|Temporary)"):
+        posting.action.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:s3cr3t/@proxy", "http://proxy:s3cr3t", "socks5://me:s3cr3t@proxy", "http://"]
+)
+def test_a_proxy_that_cannot_be(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("https_proxy", url)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(CapabilityError) as error:
+        Posting("https://sink.invalid/x")
+    assert str(error.value) == (
+        "the environment's https_proxy is not the address of a proxy, expected one such as http://host:3128; mend it, "
+        "or put the server into no_proxy"
+    )
+    assert "s3cr3t" not in shown(error.value)
+
+
 def test_through_the_tunnel_of_a_proxy_with_a_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The certificate is checked behind the tunnel, against the server's name and not the proxy's."""
     made = certificates(tmp_path / "tls")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made["server.pem"], made["server.key"])
+    context = server_tls(made, "server.pem")
     asked: list[bytes] = []
 
     def serve(listener: socket.socket) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
+from writers import small_disk
 
 import tiny_models
 from hal.rt.firmware import builder, link, needed, toolchain
@@ -97,6 +99,25 @@ def test_a_place_that_cannot_be_written(copy: ModelSource, tmp_path: Path, monke
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(OutputError, match=r"cannot write the firmware to .*file.*; make room there, or name another"):
         build("host", [copy])
+
+
+@pytest.mark.parametrize(("full", "key"), [("XDG_CACHE_HOME", "--out or XDG_CACHE_HOME"), ("TMPDIR", "TMPDIR")])
+def test_a_disk_that_is_full_before_the_compiler_is_done(
+    copy: ModelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str, key: str
+) -> None:
+    """An error of the disk's, and not of the model's."""
+    with small_disk(tmp_path / "disk", kib=60 if full == "XDG_CACHE_HOME" else 4) as disk:
+        monkeypatch.setenv(full, str(disk))
+        with pytest.raises(OutputError) as error:
+            build("host", [copy])
+        assert re.fullmatch(
+            rf"cannot write the firmware to {disk}\S* \(No space left on device\); make room there, or name another "
+            f"folder with {key}",
+            str(error.value),
+        )
+        if full == "XDG_CACHE_HOME":
+            assert "build-" in str(error.value)  # it was the compiler that met it
+        assert not list(disk.rglob("*.o"))
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
