@@ -7,7 +7,6 @@ them. Each is answered by one byte, and the outputs as float32 or an error.
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any, cast
 import numpy as np
 
 from pipelines import errors
+from pipelines.child import answers, command
 from pipelines.core import Array, Engine, TensorSpec
 from pipelines.errors import EiqError, ModelError
 from pipelines.tensors import Feeds, bytes_of, view_of
@@ -28,7 +28,6 @@ CLOSE_S = 2.0
 ALIGN = 8
 INFER, RESET = b"i", b"r"
 DONE, FAILED = b"y", b"e"
-BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipelines.process_engine import serve; serve()"
 
 
 class ProcessEngine:
@@ -120,9 +119,8 @@ class ProcessEngine:
 def _start(kind: type[Engine], config: Any, path: Path) -> subprocess.Popen[bytes]:
     # in a process group of its own: Ctrl-C is for the run, which then closes its engines
     child = subprocess.Popen(
-        [sys.executable, "-P", "-c", BOOT, json.dumps(sys.path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0,
-    )  # fmt: skip
+        command(f"{__name__}:serve"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+    )
     assert child.stdin is not None
     with suppress(BrokenPipeError):  # told at the first inference
         pickle.dump((kind, config, path), child.stdin)
@@ -132,21 +130,20 @@ def _start(kind: type[Engine], config: Any, path: Path) -> subprocess.Popen[byte
 
 def serve() -> None:
     """The child's side: build the engine that the first line asks for, and run it until the input ends."""
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    requests, told = cast(BufferedReader, sys.stdin.buffer), answers()
     with suppress(BrokenPipeError):  # whoever asked is gone
         try:
             kind, config, path = pickle.load(requests)
             engine: Engine = kind(config, path)
         except EiqError as error:
-            _send_error(answers, error)
+            _send_error(told, error)
             return
-        _send(answers)
-        _serve(engine, requests, answers)
+        _send(told)
+        _serve(engine, requests, told)
         engine.close()
 
 
-def _serve(engine: Engine, requests: BufferedReader, answers: BufferedWriter) -> None:
+def _serve(engine: Engine, requests: BufferedReader, told: BufferedWriter) -> None:
     places, size = _places(engine.inputs)
     memory = np.zeros(size, np.uint8)
     stored = memory.data
@@ -155,24 +152,24 @@ def _serve(engine: Engine, requests: BufferedReader, answers: BufferedWriter) ->
         try:
             if kind == RESET:
                 engine.reset()
-                _send(answers)
+                _send(told)
             elif requests.readinto(stored) == size:
-                _send(answers, *engine.infer(*x))
+                _send(told, *engine.infer(*x))
         except EiqError as error:
-            _send_error(answers, error)
+            _send_error(told, error)
 
 
-def _send(answers: BufferedWriter, *scores: Array) -> None:
-    answers.write(DONE)
+def _send(to: BufferedWriter, *scores: Array) -> None:
+    to.write(DONE)
     for each in scores:
-        answers.write(each.data)
-    answers.flush()
+        to.write(each.data)
+    to.flush()
 
 
-def _send_error(answers: BufferedWriter, error: EiqError) -> None:
-    told = {"type": type(error).__name__, "message": str(error)}
-    answers.write(FAILED + json.dumps(told).encode() + b"\n")
-    answers.flush()
+def _send_error(to: BufferedWriter, error: EiqError) -> None:
+    words = {"type": type(error).__name__, "message": str(error)}
+    to.write(FAILED + json.dumps(words).encode() + b"\n")
+    to.flush()
 
 
 def _raised(line: bytes) -> EiqError:

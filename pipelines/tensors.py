@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,31 @@ def bytes_of(spec: TensorSpec) -> int:
     return int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
 
 
+class Stored:
+    """From real arrays to what a model's inputs store.
+
+    Args:
+        specs: of the inputs.
+    """
+
+    def __init__(self, specs: Sequence[TensorSpec]) -> None:
+        self._edges = [(spec, to_stored(spec)) for spec in specs]
+
+    def __call__(self, x: Sequence[Array]) -> Iterator[Array]:
+        """One array per input, in its shape; each is valid until the next call.
+
+        Raises:
+            SignalMismatch: the number or shape of the arrays is not the model's.
+            DataError: a NaN for a quantised input.
+        """
+        if len(x) != len(self._edges):
+            raise SignalMismatch(f"{len(x)} arrays", f"{len(self._edges)}, one per input of the model")
+        for array, (spec, stored) in zip(x, self._edges, strict=True):
+            if array.shape != spec.shape:
+                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
+            yield stored(array)
+
+
 class Feeds:
     """A model's inputs in a memory.
 
@@ -39,23 +64,17 @@ class Feeds:
     """
 
     def __init__(self, specs: Sequence[TensorSpec], memory: Array, places: Sequence[int]) -> None:
-        self._feeds = [
-            (view_of(memory, place, spec), spec, to_stored(spec)) for spec, place in zip(specs, places, strict=True)
-        ]
+        self._views = [view_of(memory, place, spec) for spec, place in zip(specs, places, strict=True)]
+        self._stored = Stored(specs)
 
     def write(self, x: Sequence[Array]) -> None:
         """One array per input, in its shape, as the model stores it.
 
         Raises:
-            SignalMismatch: the number or shape of the arrays is not the model's.
-            DataError: a NaN for a quantised input.
+            SignalMismatch, DataError: as ``Stored``.
         """
-        if len(x) != len(self._feeds):
-            raise SignalMismatch(f"{len(x)} arrays", f"{len(self._feeds)}, one per input of the model")
-        for array, (view, spec, stored) in zip(x, self._feeds, strict=True):
-            if array.shape != spec.shape:
-                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
-            np.copyto(view, stored(array))
+        for array, view in zip(self._stored(x), self._views, strict=True):
+            np.copyto(view, array)
 
 
 class Reads:

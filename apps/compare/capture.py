@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from apps.compare.differences import Key, Taken, Tally, steps_of
+from apps.compare.differences import Key, Taken, Tally, alike, steps_of
 from pipelines.core import Data, Event, Frame, Result, Sensor, Signal, Stage, TensorSpec
 from pipelines.errors import CapabilityError
 from pipelines.graph import Graph
@@ -185,4 +185,5 @@ def against(reference: Mapping[Key, Taken], told: Link, link: Link) -> Tally:
     first = [size or 1 for size in told.first.shape]
     classes = int(np.prod(first)) if told.signal.parts else size
     labels = told.first.channels if len(told.first.channels) == classes else ()
-    return Tally(reference, steps_of(told.specs, link.specs), labels, classes)
+    steps = steps_of(told.specs, link.specs)
+    return Tally(reference, steps, labels, classes, whole=alike(told.specs, link.specs))

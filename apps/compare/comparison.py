@@ -11,6 +11,7 @@ from typing import Any
 from apps.cli.options import opened
 from apps.compare.capture import Clerk, Heard, Link, against, link_before, links, listen
 from apps.compare.layers import first_layer, runs_here
+from apps.compare.memory import added
 from apps.compare.report import Layer, Outcome, Report, Results, Scores, Used
 from apps.compare.variants import Variant
 from hal.targets import start
@@ -150,11 +151,12 @@ def _engines(graph: Graph) -> Iterator[tuple[Model, Engine, Stage | None]]:
 
 def _used(model: Model, engine: Engine, stage: Stage | None) -> Used:
     load_ms = None
+    memory: dict[str, int] = dict(getattr(engine, "memory", {}))  # an engine that knows what it takes says so
     if stage is not None and runs_here(engine):
         began = time.perf_counter()
         type(engine)(stage.config, model.path).close()  # type: ignore[call-arg]
         load_ms = round((time.perf_counter() - began) * 1e3, 3)
-    memory: dict[str, int] = getattr(engine, "memory", {})  # an engine that knows what it takes says so
+        memory |= added(type(engine), stage.config, model.path)
     return Used(model.name, model.path.stat().st_size, engine.description, load_ms, memory)
 
 

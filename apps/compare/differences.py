@@ -92,6 +92,11 @@ def steps_of(reference: Sequence[TensorSpec], variant: Sequence[TensorSpec]) -> 
     )
 
 
+def alike(reference: Sequence[TensorSpec], variant: Sequence[TensorSpec]) -> bool:
+    """Whether both sides' values have the same steps."""
+    return [_step(spec) for spec in reference] == [_step(spec) for spec in variant]
+
+
 def _step(spec: TensorSpec) -> float:
     return spec.scale or (1.0 if np.dtype(spec.dtype).kind in "iu" else 0.0)
 
@@ -104,12 +109,15 @@ class Tally:
         steps: of ``steps_of``.
         labels: of the first output; numbers stand for them where empty.
         classes: how many values of a frame are the first output's.
+        whole: both sides are quantised alike, so that their values are whole steps apart.
     """
 
     def __init__(
-        self, reference: Mapping[Key, Taken], steps: Array | None, labels: tuple[str, ...], classes: int
-    ) -> None:
+        self, reference: Mapping[Key, Taken], steps: Array | None, labels: tuple[str, ...], classes: int,
+        whole: bool = True,
+    ) -> None:  # fmt: skip
         self.reference, self._steps, self._labels, self._classes = reference, steps, labels, classes
+        self._whole = whole
         self._frames = self._extra = self._values = self._differing = self._differing_frames = 0
         self._largest = self._sum = self._largest_lsb = self._sum_lsb = 0.0
         self._finite = self._stepped = self._not_finite = self._agree = 0
@@ -142,9 +150,10 @@ class Tally:
 
     def _same(self, a: Array) -> None:
         finite = int(np.isfinite(a).sum())
+        stepped = finite if self._steps is None else int((np.isfinite(a) & np.isfinite(self._steps)).sum())
         self._finite += finite
-        self._stepped += finite if self._steps is None else int((np.isfinite(a) & np.isfinite(self._steps)).sum())
-        self._histogram[0 if self._steps is not None else None] += finite
+        self._stepped += stepped
+        self._histogram[None if self._steps is None else 0] += stepped
 
     def _apart(self, a: Array, b: Array) -> None:
         differs = a.view(np.uint32) != b.view(np.uint32)
@@ -164,7 +173,8 @@ class Tally:
     def _in_steps(self, steps: Array) -> None:
         steps = steps[np.isfinite(steps)]
         whole = np.rint(steps)
-        steps = np.where(np.abs(steps - whole) < NEARLY_WHOLE, whole, steps)
+        if self._whole:
+            steps = np.where(np.abs(steps - whole) < NEARLY_WHOLE, whole, steps)
         self._stepped += steps.size
         self._sum_lsb += float(steps.sum())
         self._largest_lsb = max(self._largest_lsb, float(steps.max(initial=0.0)))

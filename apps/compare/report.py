@@ -20,7 +20,9 @@ class Used:
         engine: what ran it, in the engine's own words.
         load_ms: how long the engine takes to load it, measured here a second time, when its libraries are imported and
             its caches are there; None for a board's.
-        memory: bytes by what they hold, where the engine knows.
+        memory: bytes: what the engine adds to a fresh ``process``, and its ``process_peak``, measured here
+            (apps.compare.memory; not of a board's); beside them what the engine itself states (``ram``, ``constants``,
+            ``arena``).
     """
 
     model: str

@@ -27,7 +27,8 @@ def outcome(one: Outcome) -> Iterator[str]:
     yield from (f"  {line}" for line in one.board)
     for used in one.used:
         loads = f", loads in {used.load_ms:.1f} ms" if used.load_ms is not None else ""
-        yield f"  model {used.model}, {used.file_bytes:,} bytes: {used.engine}{loads}"
+        adds = f", adds {used.memory['process'] / 1e6:.1f} MB to a process" if "process" in used.memory else ""
+        yield f"  model {used.model}, {used.file_bytes:,} bytes: {used.engine}{loads}{adds}"
     for scores in one.scores:
         several = f"{scores.pipeline + '.' if scores.pipeline else ''}{scores.link}: " if len(one.scores) > 1 else ""
         for line in _scores(scores):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.engines._stderr import hand_on, turned_away
 from pipelines.errors import MissingDependency, ModelError
 
 LIBRARIES = {
@@ -53,12 +54,15 @@ class Delegate:
         values = (ctypes.c_char_p * len(options))(*(_text(value).encode() for value in options.values()))
         said: list[bytes] = []
         report = _REPORT(lambda message: said.append(message or b""))
-        self._pointer = create(keys, values, len(options), report)
+        with turned_away() as written:
+            self._pointer = create(keys, values, len(options), report)
         if self._pointer is None:
-            reason = " ".join(b" ".join(said).decode(errors="replace").split()) or "it does not say why"
+            told = b" ".join(said) or written.data
+            reason = " ".join(told.decode(errors="replace").split())[:300] or "it does not say why"
             given = ", ".join(f"{key}={_text(value)}" for key, value in options.items()) or "none"
             raise ModelError(f"the delegate {self.name} did not start with the options {given} ({reason}); correct "
                              "engine.delegate_options, or leave engine.delegate out to run on the CPU")  # fmt: skip
+        hand_on(written.data)
 
     def _function(self, name: str) -> Any:
         try:
@@ -92,6 +96,8 @@ def _opened(name: str, short: str) -> ctypes.CDLL:
         library, absent = name, "is not there"
         if Path(library).is_file():
             _check_machine(Path(library), fix)
+        elif Path(library).exists():  # a pipe would be waited for
+            raise MissingDependency(f"the delegate {library} is no file, expected a shared library; {fix}")
     try:
         return ctypes.CDLL(library)
     except OSError as error:

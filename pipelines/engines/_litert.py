@@ -5,22 +5,21 @@ LiteRT is the package ai-edge-litert; tflite-runtime is its older name, which so
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pipelines.engines._delegate import Delegate
-from pipelines.engines._stderr import turned_away
+from pipelines.engines._stderr import hand_on, turned_away
 from pipelines.errors import ModelError
 from pipelines.optional import require
 
-_RUNTIMES = ("ai_edge_litert", "tflite_runtime")  # the first that is installed
+LITERT = "ai_edge_litert"
+_RUNTIMES = (LITERT, "tflite_runtime")  # the first that is installed
 _RESOLVERS = {"auto": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
 _CHATTER = re.compile(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\.\n")
 
@@ -32,9 +31,14 @@ def runtime() -> str:
 
 
 def version(runtime: str) -> str:
-    """Such as ``ai-edge-litert 2.3.0``."""
+    """Such as ``ai-edge-litert 2.3.0``. Raises MissingDependency."""
     # the module's own word: a board's runtime may have come without a package's metadata
-    return f"{runtime.replace('_', '-')} {import_module(runtime).__version__}"
+    return f"{runtime.replace('_', '-')} {_module(runtime).__version__}"
+
+
+def _module(name: str) -> Any:
+    install = "pip install 'eiq-demo[desktop]' (or tflite-runtime, on a board that comes with it)"
+    return require(name, purpose="the engine tflite", install=install)
 
 
 def load(
@@ -44,8 +48,7 @@ def load(
 
     Raises MissingDependency, ValueError, RuntimeError.
     """
-    install = "pip install 'eiq-demo[desktop]' (or tflite-runtime, on a board that comes with it)"
-    litert = require(f"{runtime}.interpreter", purpose="the engine tflite", install=install)
+    litert = _module(f"{runtime}.interpreter")
     resolver = litert.OpResolverType[_RESOLVERS[kernels]]
     with _without_chatter():
         interpreter = litert.Interpreter(
@@ -64,7 +67,8 @@ def refusals(path: Path, runtime: str, delegate: Delegate | None = None) -> Iter
     """What the interpreter says against a model, as a ModelError of one sentence."""
     try:
         yield
-    except (ValueError, RuntimeError) as error:  # a tensor's name that is not UTF-8 is a ValueError as well
+    # a tensor's name that is not UTF-8 is a ValueError as well, one of a size that nobody has a MemoryError
+    except (ValueError, RuntimeError, MemoryError) as error:
         reason = _reason(str(error), version(runtime), delegate)
         raise ModelError(f"{path} {reason}") from error
 
@@ -78,6 +82,9 @@ def _reason(said: str, runtime: str, delegate: Delegate | None) -> str:
     if delegate and (refused := re.search(r"(.*)Restored original execution plan after delegate", said, re.DOTALL)):
         fix = "name another with engine.delegate, or leave it out to run on the CPU"
         return f"is refused by the delegate {delegate.name} ({first_line(refused[1])}); {fix}"
+    if re.search(r"Select TensorFlow op|Regular TensorFlow ops", said):
+        fix = "convert the model with built-in operators alone"
+        return f"needs operators of TensorFlow itself (Flex), which {runtime} does not have; {fix}"
     if custom := re.search(r"unresolved custom op: (.+?)\.?\n", said):
         fix = "convert the model with built-in operators, or use an engine that has it"
         return f"needs the operator {custom[1]!r}, which {runtime} does not have; {fix}"
@@ -95,17 +102,17 @@ def _without_chatter() -> Iterator[None]:
     """
     with turned_away() as said:
         yield
-    if rest := _CHATTER.sub(b"", said.data):
-        os.write(2, rest)
+    hand_on(_CHATTER.sub(b"", said.data))
 
 
 def kernels_in_use(
-    interpreter: Any, kernels: str, delegate: Delegate | None = None, taken: Collection[int] = ()
+    interpreter: Any, kernels: str, delegate: Delegate | None = None, taken: Collection[int] = (), others: int = 0
 ) -> str:
     """What runs the operators, in words, as the interpreter's own graph shows it.
 
     Args:
         taken: the operators that ``delegate`` took, by index.
+        others: graphs beside the main one (the branches of an IF, the body of a WHILE), which it does not show.
     """
     nodes = _operators(interpreter)
     on_xnnpack = len(delegated(interpreter)) - len(taken)
@@ -115,11 +122,15 @@ def kernels_in_use(
         cpu = f"XNNPACK for {on_xnnpack} of {len(nodes)} operators"
     else:
         cpu = "optimised kernels" + (" (XNNPACK takes none of its operators)" if kernels == "auto" else "")
+    if others:
+        cpu += f", those of its {others} other graph{'s' * (others > 1)} not counted"
     if delegate is None:
         return cpu
     left = [node["op_name"] for node in nodes if node["index"] not in taken]
     on_delegate = f"{len(taken)} of {len(nodes)} operators on {delegate.name}"
-    return f"{on_delegate}, {len(left)} fell back to the CPU: {_counted(left)} ({cpu})" if left else on_delegate
+    if not left and not others:
+        return on_delegate
+    return f"{on_delegate}, {len(left)} fell back to the CPU: {_counted(left) or 'none'} ({cpu})"
 
 
 def delegated(interpreter: Any) -> set[int]:
@@ -130,7 +141,7 @@ def delegated(interpreter: Any) -> set[int]:
     """
     maker = {int(tensor): node for node in _operators(interpreter) for tensor in node["outputs"]}
     replaced: set[int] = set()
-    for group in (node for node in interpreter._get_ops_details() if node["op_name"] == "DELEGATE"):
+    for group in (node for node in _nodes(interpreter) if node["op_name"] == "DELEGATE"):
         given, wanted = set(map(int, group["inputs"])), list(map(int, group["outputs"]))
         while wanted:
             tensor = wanted.pop()
@@ -143,8 +154,18 @@ def delegated(interpreter: Any) -> set[int]:
 
 def _operators(interpreter: Any) -> list[dict[str, Any]]:
     """The model's own."""
-    nodes = interpreter._get_ops_details()  # no public way; both runtimes have it
-    return [node for node in nodes if node["op_name"] != "DELEGATE"]
+    return [node for node in _nodes(interpreter) if node["op_name"] != "DELEGATE"]
+
+
+def _nodes(interpreter: Any) -> Iterator[dict[str, Any]]:
+    """Name, index, inputs and outputs of each; no public way tells, and both runtimes have this one."""
+    graph = interpreter._interpreter
+    for index in range(graph.NumNodes()):
+        try:
+            name = graph.NodeName(index)
+        except UnicodeDecodeError:  # tflite-runtime 2.14 now and then has no name for one of resource variables
+            name = "?"
+        yield {"index": index, "op_name": name, "inputs": graph.NodeInputs(index), "outputs": graph.NodeOutputs(index)}
 
 
 def _counted(names: list[str]) -> str:

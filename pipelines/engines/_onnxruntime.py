@@ -14,7 +14,7 @@ from pipelines.errors import CapabilityError, ModelError
 from pipelines.optional import require
 
 CPU = "CPUExecutionProvider"
-_ERRORS = 3  # of ONNX Runtime's levels 0 (verbose) to 4 (fatal): what it says below stays unsaid
+_FATAL = 4  # of ONNX Runtime's levels 0 (verbose) to 4: what it says below stays unsaid, as its exceptions say it too
 _NO_OPERATOR = re.compile(
     r"No Op registered for (?P<op>\S+)|Fatal error: (?P<custom>\S+?)\(-?\d+\) is not a registered function"
     r"|Could not find an implementation for (?P<kernel>\S+?)\("
@@ -46,7 +46,7 @@ def load(ort: Any, data: bytes, threads: int, providers: Sequence[str] = (CPU,))
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS
+    options.log_severity_level = _FATAL
     options.add_session_config_entry("session.load_model_format", "ONNX")  # never ORT's own, unchecked format
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     # without enable_fallback=0 it would print to stdout and try again by itself

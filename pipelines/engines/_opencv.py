@@ -19,8 +19,10 @@ from pipelines.errors import ModelError
 from pipelines.optional import require
 
 _FLOAT = 1  # of ONNX's element types
-_SAID = re.compile(r"error: \([^)]*\) (.*?)(?: in function '.*)?$", re.DOTALL)
-_FORMATS = {".caffemodel": "Caffe", ".pb": "TensorFlow"}
+_SAID = re.compile(r".*error: \([^)]*\) (.*?)(?: in function '.*)?$", re.DOTALL)  # the innermost of several
+_WHERE = re.compile(r"in function '[^']*' (?:> )?|^> |DNN/ONNX: ")
+FORMATS = {".caffemodel": "Caffe", ".pb": "TensorFlow"}
+"""Others than ONNX, by suffix."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def read(cv2: Any, path: Path, definition: str | None, shape: tuple[int, ...]) -
         ModelError: no file that this OpenCV reads.
     """
     head = _head(path)
-    kind = "TensorFlow Lite" if head[4:8] == b"TFL3" else _FORMATS.get(path.suffix, "ONNX")
+    kind = "TensorFlow Lite" if head[4:8] == b"TFL3" else FORMATS.get(path.suffix, "ONNX")
     if definition is not None and kind not in ("Caffe", "TensorFlow"):
         raise ModelError(f"{path} is an {kind} model and needs no engine.definition; leave it out")
     if kind == "ONNX":
@@ -91,14 +93,14 @@ def refusals(cv2: Any, path: Path) -> Iterator[None]:
     try:
         with turned_away():
             yield
-    except cv2.error as error:
+    except (cv2.error, UnicodeDecodeError) as error:  # a layer's name is no text
         raise ModelError(f"{path} {reason(cv2, error)}") from error
 
 
 def reason(cv2: Any, error: Exception) -> str:
     """Without places in OpenCV's sources."""
     found = _SAID.search(str(error).strip())
-    said = " ".join((found[1] if found else str(error)).split()).rstrip(".")[:300]
+    said = _WHERE.sub("", " ".join((found[1] if found else str(error)).split())).rstrip(".")[:300]
     return (f"cannot be run by OpenCV {cv2.__version__} ({said or 'it does not say why'}); use another engine, or "
             "export it again")  # fmt: skip
 

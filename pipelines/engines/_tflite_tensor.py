@@ -25,7 +25,8 @@ def spec_of(detail: dict[str, Any], name: str, what: str, path: Path) -> TensorS
     tensor = f"{path}: {what} {name!r}"
     scales, zero_points = (detail["quantization_parameters"][key] for key in ("scales", "zero_points"))
     if dtype.kind not in "fiu" and not (what == "output" and dtype.kind == "b"):
-        raise ModelError(f"{tensor} holds {dtype}, expected numbers; convert the model without it")
+        held = "text" if dtype.kind in "SUO" else dtype
+        raise ModelError(f"{tensor} holds {held}, expected numbers; convert the model without it")
     if 0 in shape or (not shape and len(detail.get("shape_signature", ()))):
         raise ModelError(
             f"{tensor} has no fixed shape ({list(shape)}), expected one; convert the model with fixed shapes"

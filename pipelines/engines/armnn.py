@@ -16,9 +16,11 @@ from pipelines.config.schema import EngineConfig
 from pipelines.core import Array, TensorSpec
 from pipelines.engines._flatbuffer import read_model
 from pipelines.engines._stderr import turned_away
-from pipelines.errors import CapabilityError, ModelError, SignalMismatch
+from pipelines.engines._trial import survives
+from pipelines.errors import CapabilityError, ModelError
 from pipelines.optional import require
-from pipelines.quantise import Dequantiser, to_stored
+from pipelines.quantise import Dequantiser
+from pipelines.tensors import Stored
 
 Backend = Literal["CpuAcc", "CpuRef", "GpuAcc", "VsiNpu", "EthosNAcc"]
 _INSTALL = "sudo apt-get install python3-pyarmnn libarmnn-cpuref-backend22, or take the one of your board's BSP"
@@ -34,6 +36,9 @@ class Armnn:
     """A .tflite model on Arm NN's backends: CpuAcc (NEON), CpuRef (reference), GpuAcc (OpenCL), VsiNpu (i.MX 8M Plus).
 
     Each layer runs on the first of ``backends`` that takes it. What the first one does not take is said.
+
+    Arm NN ends the program at models that it does not foresee: one that was not seen here before is tried in a process
+    of its own (see ``_trial``).
 
     Raises when built:
         ModelError: not a .tflite file, cut short, damaged, or one that these backends or Arm NN's parser do not take.
@@ -57,6 +62,11 @@ class Armnn:
         self._runtime = self._nn.IRuntime(self._nn.CreationOptions())
         backends = _chosen(config.backends, [str(b) for b in self._runtime.GetDeviceSpec().GetSupportedBackends()])
         _check(self._nn, data, path)
+        survives(
+            Armnn, config, path, "\0".join((self._nn.__version__, *backends, "")).encode() + data,
+            what=f"{path} in Arm NN {self._nn.__version__}",
+            fix="it is damaged or not for Arm NN: fetch it again, or use another engine",
+        )  # fmt: skip
         with _refusals(self._nn, path):
             parser = self._nn.ITfLiteParser()
             network = parser.CreateNetworkFromBinaryFile(str(path))
@@ -70,7 +80,7 @@ class Armnn:
             self._network, _ = self._runtime.LoadNetwork(optimised)
         self.inputs = tuple(_spec(self._nn, n, info, path) for n, (_, info) in zip(names[0], self._in, strict=True))
         self.outputs = tuple(_spec(self._nn, n, info, path) for n, (_, info) in zip(names[1], self._out, strict=True))
-        self._stored = [to_stored(spec) for spec in self.inputs]
+        self._stored = Stored(self.inputs)
         self._real = [Dequantiser(spec) for spec in self.outputs]
         self._results = self._nn.make_output_tensors(self._out)
         self.description = f"Arm NN {self._nn.__version__}, {_on(backends, told)}"
@@ -83,13 +93,7 @@ class Armnn:
             DataError: a NaN for a quantised input.
             ModelError: a backend failed.
         """
-        if len(x) != len(self.inputs):
-            raise SignalMismatch(f"{len(x)} arrays", f"{len(self.inputs)}, one per input of the model")
-        given = []
-        for array, spec, stored in zip(x, self.inputs, self._stored, strict=True):
-            if array.shape != spec.shape:
-                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
-            given.append(np.array(stored(array)))  # pyarmnn keeps it, and makes it read-only
+        given = [np.array(stored) for stored in self._stored(x)]  # pyarmnn keeps it, and makes it read-only
         try:
             self._runtime.EnqueueWorkload(self._network, self._nn.make_input_tensors(self._in, given), self._results)
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""TensorFlow Lite models compiled to C: the desktop runs what the board runs."""
+"""Models compiled to C: the desktop runs what the board runs."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ import numpy as np
 
 from pipelines.config.schema import EngineConfig
 from pipelines.core import Array
-from pipelines.errors import MissingDependency, ModelError, OutputError
+from pipelines.errors import DataError, MissingDependency, ModelError, OutputError
 from pipelines.resources import cache_folder
 from pipelines.tensors import Feeds, Reads, spec_of
 
 if TYPE_CHECKING:
     from compiler.emit import Bundle as Compiled
 
-FLAGS = ("-std=c99", "-O2", "-shared", "-fPIC")
+FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-shared", "-fPIC")
 ALIGN = 64
 
 
 class Bundle:
-    """A .tflite model through the model compiler (``eiq-demo compile``): the same C as on the board, built with ``cc``.
+    """A .tflite or .skops model through the model compiler (``eiq-demo compile``): the same C as on the board, built
+    with ``cc``.
 
-    It gives the bits of TFLite's reference kernels, on every machine. What was built is kept in the cache folder under
+    It gives the same bits on every machine, those of TFLite's reference kernels for a .tflite model. What was built is kept in the cache folder under
     a hash of the C and of the compiler's version, and loaded from there the next time.
 
     Raises when built:
         ModelError: no model that the compiler takes; names operator, tensor and index.
-        MissingDependency: no C compiler (``cc``), or the package with TFLite's schema is not installed.
+        MissingDependency: no C compiler (``cc``), or the package with TFLite's schema, or scikit-learn for a .skops
+            file, is not installed.
     """
 
     class Config(EngineConfig, frozen=True, kw_only=True):
@@ -65,11 +67,14 @@ class Bundle:
 
         Raises:
             SignalMismatch: the number or shape of the arrays is not the model's.
-            DataError: a NaN for a quantised input.
+            DataError: a NaN for a quantised input; a NaN or an infinite number for a .skops model.
             ModelError: the compiled function failed.
         """
         self._feeds.write(x)
         code = self._function(*self._arguments)
+        if code and not all(np.isfinite(array).all() for array in x):
+            raise DataError("a feature is not a finite number (NaN or infinite); look for a logarithm of 0 or a "
+                            "division by 0 in preprocess")  # fmt: skip
         if code:
             raise ModelError(f"the compiled model returned {code}, expected 0; compile it again")
         return self._reads.read()

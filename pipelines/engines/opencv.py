@@ -11,8 +11,9 @@ from msgspec import Meta
 from pipelines.config.schema import EngineConfig, InputPath, Positive
 from pipelines.core import Array, TensorSpec
 from pipelines.engines import _opencv
-from pipelines.errors import MissingDependency, ModelError, SignalMismatch
-from pipelines.quantise import to_stored
+from pipelines.engines._trial import identity, survives
+from pipelines.errors import DataError, MissingDependency, ModelError
+from pipelines.tensors import Stored
 
 _LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)  # channels
 
@@ -23,8 +24,8 @@ class Opencv:
     An ONNX model's arrays go in as its file says: [1, channels, height, width] or [1, height, width, channels]. The
     other formats' pictures are [1, height, width, channels] here, and turned to what OpenCV takes.
 
-    An .onnx file's structure is checked beforehand (see ``_protobuf``). Damage that leaves that whole may end the
-    program, as OpenCV does not verify what it reads; a manifest's sha256 finds it.
+    An .onnx file's structure is checked beforehand (see ``_protobuf``). OpenCV does not verify what it reads of the
+    other formats: such a model that was not seen here before is tried in a process of its own (see ``_trial``).
 
     OpenCV finds out while it runs whether it can run a model: it is run once, with zeros, when it is built.
 
@@ -52,6 +53,12 @@ class Opencv:
             raise MissingDependency(f"OpenCV {cv2.__version__} is built without its module dnn; pip install "
                                     "'eiq-demo[desktop]', or use another engine")  # fmt: skip
         self._cv2, self._path = cv2, path
+        if path.suffix in _opencv.FORMATS:
+            parts = (cv2.__version__, config.input_shape, identity(str(path)), identity(config.definition or ""))
+            survives(
+                Opencv, config, path, repr(parts).encode(), what=f"{path} in OpenCV {cv2.__version__}",
+                fix="it or engine.definition is damaged: fetch them again, or convert it to ONNX",
+            )  # fmt: skip
         network = _opencv.read(cv2, path, config.definition, config.input_shape)
         cv2.setNumThreads(config.threads)
         self._net, self._turned = network.net, network.turned
@@ -59,7 +66,7 @@ class Opencv:
         self._net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
         self._net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
         self.inputs = tuple(TensorSpec(name, shape, "float32") for name, shape in network.inputs)
-        self._stored = [to_stored(spec) for spec in self.inputs]
+        self._stored = Stored(self.inputs)
         with _opencv.refusals(cv2, path):
             self._names = network.outputs or tuple(self._net.getUnconnectedOutLayersNames())
             first = self._run(tuple(np.zeros(spec.shape, np.float32) for spec in self.inputs))
@@ -73,21 +80,20 @@ class Opencv:
 
         Raises:
             SignalMismatch: the number or shape of the arrays is not the model's.
+            DataError: a NaN.
             ModelError: OpenCV failed.
         """
-        if len(x) != len(self.inputs):
-            raise SignalMismatch(f"{len(x)} arrays", f"{len(self.inputs)}, one per input of the model")
-        for array, spec in zip(x, self.inputs, strict=True):
-            if array.shape != spec.shape:
-                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
         try:
             return self._run(x)
         except self._cv2.error as error:
             raise ModelError(f"{self._path} {_opencv.reason(self._cv2, error)}") from error
 
     def _run(self, x: tuple[Array, ...]) -> tuple[Array, ...]:
-        for array, stored, spec in zip(x, self._stored, self.inputs, strict=True):
-            self._net.setInput(self._blob(stored(array)), spec.name)
+        for spec, stored in zip(self.inputs, self._stored(x), strict=True):
+            if np.isnan(stored.min()):  # its ReLU makes 0 of a NaN, and believable scores
+                raise DataError(f"a value for the model's input {spec.name!r} is not a number (NaN); look for a "
+                                "logarithm of 0 or a division by 0 in preprocess")  # fmt: skip
+            self._net.setInput(self._blob(stored), spec.name)
         return tuple([self._result(y) for y in self._net.forward(self._names)])
 
     def _blob(self, array: Array) -> Array:

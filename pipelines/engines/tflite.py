@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
@@ -12,10 +13,15 @@ from pipelines.config.schema import EngineConfig, InputPath
 from pipelines.core import Array, TensorSpec
 from pipelines.engines import _litert
 from pipelines.engines._delegate import Delegate
-from pipelines.engines._flatbuffer import read_model
+from pipelines.engines._flatbuffer import count_graphs, has_operator, read_model
 from pipelines.engines._tflite_tensor import spec_of
-from pipelines.errors import ModelError, SignalMismatch
-from pipelines.quantise import Dequantiser, Edge, to_stored
+from pipelines.engines._trial import identity, survives
+from pipelines.errors import ModelError
+from pipelines.quantise import Dequantiser, Edge
+from pipelines.tensors import Stored
+
+_VAR_HANDLE = 142
+"""The operator that opens a resource variable, TensorFlow's tf.Variable."""
 
 
 class Tflite:
@@ -25,9 +31,10 @@ class Tflite:
     signature) has the size that the file states, commonly a batch of 1; a model that states none, or whose outputs
     change size with the data, is refused.
 
-    Before the interpreter sees the file, its structure is checked (see ``_flatbuffer``). What no check here finds is
-    damage that leaves the structure whole: changed weights give wrong answers, and a changed option of an operator may
-    crash tflite-runtime 2.14, which unlike LiteRT does not verify. A manifest's sha256 finds both.
+    Before the interpreter sees the file, its structure is checked (see ``_flatbuffer``). Damage that leaves that whole
+    and gives wrong answers, such as changed weights, is found by a manifest's sha256 alone. A changed option of an
+    operator would crash tflite-runtime 2.14, which unlike LiteRT does not verify, and a delegate's library may crash
+    anywhere: both are tried in a process of their own when they were not seen here before (see ``_trial``).
 
     Raises when built:
         ModelError: not a .tflite file, cut short, damaged, or with an operator or tensor that cannot be run;
@@ -55,24 +62,35 @@ class Tflite:
             super().__post_init__()
             if self.delegate_options and self.delegate is None:
                 raise ValueError("got delegate_options without a delegate; name it with delegate")
+            for key, value in self.delegate_options.items():
+                if "\0" in f"{key}{value}":  # where C's text ends
+                    raise ValueError(f"got the delegate_options {key}: {value} with a NUL in it; leave it out")
 
     def __init__(self, config: Config, path: Path) -> None:
         data = read_model(path)
         runtime = _litert.runtime()
+        if config.delegate or runtime != _litert.LITERT:
+            _try(config, path, runtime, data)
         delegate = Delegate(config.delegate, config.delegate_options) if config.delegate else None
+        load = partial(_litert.load, runtime, data, config.kernels, config.threads, delegate)
         with _litert.refusals(path, runtime, delegate):
-            self._interpreter, taken = _litert.load(runtime, data, config.kernels, config.threads, delegate)
-            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-            kernels = _litert.kernels_in_use(self._interpreter, config.kernels, delegate, taken)
+            interpreter, taken = load()
+            inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+            others = count_graphs(data) - 1
+            kernels = _litert.kernels_in_use(interpreter, config.kernels, delegate, taken, others)
         self.inputs = tuple(spec_of(detail, detail["name"], "input", path) for detail in inputs)
         self.outputs = tuple(spec_of(detail, detail["name"], "output", path) for detail in outputs)
         self.description = f"{_litert.version(runtime)}, {kernels}, {config.threads} thread{'s' * (config.threads > 1)}"
-        self._feeds = [
-            (detail["index"], spec, to_stored(spec)) for detail, spec in zip(inputs, self.inputs, strict=True)
-        ]
+        self._stored = Stored(self.inputs)
+        self._load = load if has_operator(data, _VAR_HANDLE) else None
+        self._use(interpreter)
+
+    def _use(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        self._places = [detail["index"] for detail in interpreter.get_input_details()]
         self._reads = [
-            (self._interpreter.tensor(detail["index"]), spec, Dequantiser(spec))
-            for detail, spec in zip(outputs, self.outputs, strict=True)
+            (interpreter.tensor(detail["index"]), spec, Dequantiser(spec))
+            for detail, spec in zip(interpreter.get_output_details(), self.outputs, strict=True)
         ]
 
     def infer(self, *x: Array) -> tuple[Array, ...]:
@@ -83,26 +101,28 @@ class Tflite:
             DataError: a NaN for a quantised input.
             ModelError: the interpreter failed, or an output changed its size.
         """
-        if len(x) != len(self._feeds):
-            raise SignalMismatch(f"{len(x)} arrays", f"{len(self._feeds)}, one per input of the model")
-        for array, (index, spec, stored) in zip(x, self._feeds, strict=True):
-            if array.shape != spec.shape:
-                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
-            self._interpreter.set_tensor(index, stored(array))
+        for place, stored in zip(self._places, self._stored(x), strict=True):
+            self._interpreter.set_tensor(place, stored)
         try:
             self._interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(f"the model failed while running: {_litert.first_line(error)}") from error
-        return tuple([_read(view, spec, real) for view, spec, real in self._reads])
+            return tuple([_read(view, spec, real) for view, spec, real in self._reads])
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise ModelError(
+                f"the model failed while running ({_litert.first_line(error)}); fetch or convert it again"
+            ) from error
 
     def reset(self) -> None:
-        """Forget the state of a stateful model: its variable tensors go back to zero."""
-        self._interpreter.reset_all_variables()
+        """Forget the state of a stateful model: its variables go back to what they were at first."""
+        if self._load is None:
+            self._interpreter.reset_all_variables()
+        else:  # that leaves resource variables as they are
+            self._reads, self._interpreter = [], None
+            self._use(self._load()[0])
 
     def close(self) -> None:
         """Let go of the model's memory. May be called twice; ``infer`` may not be called after it."""
-        self._feeds, self._reads = [], []
-        self._interpreter = None
+        self._reads = []
+        self._interpreter = self._load = None
 
 
 # ---- tensors -----------------------------------------------------------------------------------------------------
@@ -112,6 +132,22 @@ def _read(view: Callable[[], Array], spec: TensorSpec, real: Edge) -> Array:
     stored = view()  # must be gone before the next invoke: LiteRT refuses to run while one is held
     if stored.shape != spec.shape:
         raise ModelError(
-            f"output {spec.name!r} came out as {list(stored.shape)}, expected {list(spec.shape)} as stated"
+            f"output {spec.name!r} came out as {list(stored.shape)}, expected {list(spec.shape)} as stated; convert "
+            "the model with outputs of fixed sizes"
         )
     return real(stored)
+
+
+# ---- a trial -----------------------------------------------------------------------------------------------------
+
+
+def _try(config: Tflite.Config, path: Path, runtime: str, data: bytes) -> None:
+    if config.delegate:
+        parts = (config.kernels, identity(config.delegate), *map(str, config.delegate_options.items()))
+        what = f"the delegate {config.delegate} with {path}"
+        fix = "name another with engine.delegate, or leave it out to run on the CPU"
+    else:
+        parts, what = (config.kernels,), f"{path} in {_litert.version(runtime)}"
+        fix = "it is damaged: fetch or convert it again"
+    key = "\0".join((_litert.version(runtime), *parts)).encode() + b"\0" + data
+    survives(Tflite, config, path, key, what=what, fix=fix, runs=not config.delegate)

@@ -14,9 +14,11 @@ from pipelines.core import Array
 from pipelines.engines._flatbuffer import read_model
 from pipelines.engines._stderr import turned_away
 from pipelines.engines._tflite_tensor import spec_of
-from pipelines.errors import ModelError, SignalMismatch
+from pipelines.engines._trial import survives
+from pipelines.errors import ModelError
 from pipelines.optional import require
-from pipelines.quantise import Dequantiser, to_stored
+from pipelines.quantise import Dequantiser
+from pipelines.tensors import Stored
 
 _TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
 _MISSING = re.compile(r"Failed to get registration from op code (\w+)|op for builtin opcode '(\w+)'")
@@ -29,7 +31,8 @@ class Tflm:
     """A .tflite model through tflite-micro, whose reference kernels give the same bits on every machine.
 
     Its structure is checked beforehand (see ``_flatbuffer``). Damage that leaves that whole, such as a changed option
-    of an operator, may end the program, as tflite-micro does not verify; a manifest's sha256 finds it.
+    of an operator, would end the program, as tflite-micro does not verify: a model that was not seen here before is
+    tried in a process of its own (see ``_trial``).
 
     It holds the GIL while it computes: several pipelines in one process run it one after the other.
 
@@ -47,14 +50,20 @@ class Tflm:
         data = read_model(path)
         micro = require("tflite_micro", purpose="the engine tflm", install="pip install 'eiq-demo[tflm]'")
         graph = _Graph(data, path)
+        survives(
+            Tflm, config, path, f"{micro.__version__}\0".encode() + data,
+            what=f"{path} in tflite-micro {micro.__version__}",
+            fix="it is damaged or not made for microcontrollers: fetch it again, or use the engine tflite",
+        )  # fmt: skip
         self._interpreter = _loaded(micro, data, graph.bytes, path)
         inputs = [self._interpreter.get_input_details(i) for i in range(len(graph.inputs))]
         outputs = [self._interpreter.get_output_details(i) for i in range(len(graph.outputs))]
         self.inputs = tuple(spec_of(d, name, "input", path) for d, name in zip(inputs, graph.inputs, strict=True))
         self.outputs = tuple(spec_of(d, name, "output", path) for d, name in zip(outputs, graph.outputs, strict=True))
         self.arena = _arena(self._interpreter)
+        self.memory = {"arena": self.arena}  # in bytes
         self.description = f"tflite-micro {micro.__version__}, reference kernels, {self.arena:,} bytes of arena"
-        self._stored = [to_stored(spec) for spec in self.inputs]
+        self._stored = Stored(self.inputs)
         self._real = [Dequantiser(spec) for spec in self.outputs]
 
     def infer(self, *x: Array) -> tuple[Array, ...]:
@@ -65,12 +74,8 @@ class Tflm:
             DataError: a NaN for a quantised input.
             ModelError: an operator failed.
         """
-        if len(x) != len(self.inputs):
-            raise SignalMismatch(f"{len(x)} arrays", f"{len(self.inputs)}, one per input of the model")
-        for place, (array, spec) in enumerate(zip(x, self.inputs, strict=True)):
-            if array.shape != spec.shape:
-                raise SignalMismatch(f"an array of shape {list(array.shape)}", spec)
-            self._interpreter.set_input(np.ascontiguousarray(self._stored[place](array)), place)
+        for place, stored in enumerate(self._stored(x)):
+            self._interpreter.set_input(np.require(stored, requirements="C"), place)
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
@@ -87,40 +92,25 @@ class Tflm:
 
 
 class _Graph:
-    """What the interpreter does not tell or check: the names of inputs and outputs, and how much its tensors hold.
+    """What the interpreter does not tell: the names of inputs and outputs, and how much its tensors hold.
 
     Raises when built:
-        ModelError: a number in it points to nothing, which would crash tflite-micro.
+        ModelError: a number in it points to nothing.
     """
 
     def __init__(self, data: bytes, path: Path) -> None:
         schema = require("tflite_micro.tensorflow.lite.micro.python.schema_py_generated",
                          purpose="the engine tflm", install="pip install 'eiq-demo[tflm]'")  # fmt: skip
         try:
-            self._read(schema.Model.GetRootAsModel(data, 0), path)
+            self._read(schema.Model.GetRootAsModel(data, 0))
         except _DAMAGE as problem:
             raise ModelError(f"{path} is cut short or damaged; fetch it again") from problem
 
-    def _read(self, model: Any, path: Path) -> None:
+    def _read(self, model: Any) -> None:
         graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
-        if not graphs or not all(_holds_together(model, graph) for graph in graphs):
-            raise ModelError(f"{path} is damaged: its operators name tensors that it does not have; fetch it again")
         self.inputs = _names(graphs[0], graphs[0].InputsAsNumpy())
         self.outputs = _names(graphs[0], graphs[0].OutputsAsNumpy())
         self.bytes = sum(_bytes(graph.Tensors(i)) for graph in graphs for i in range(graph.TensorsLength()))
-
-
-def _holds_together(model: Any, graph: Any) -> bool:
-    tensors = graph.TensorsLength()
-    operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
-    used = [graph.InputsAsNumpy(), graph.OutputsAsNumpy()]
-    used += [part for operator in operators for part in (operator.InputsAsNumpy(), operator.OutputsAsNumpy())]
-    buffers = (graph.Tensors(i).Buffer() for i in range(tensors))
-    return (
-        all(np.all((np.asarray(part) >= -1) & (np.asarray(part) < tensors)) for part in used)
-        and all(operator.OpcodeIndex() < model.OperatorCodesLength() for operator in operators)
-        and all(buffer < model.BuffersLength() for buffer in buffers)
-    )
 
 
 def _names(graph: Any, tensors: Any) -> list[str]:

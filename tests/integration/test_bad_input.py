@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import struct
 import subprocess
 from collections.abc import Callable
@@ -221,6 +222,58 @@ def test_a_file_hides_a_bundled_config_and_a_folder_does_not(colours: Path, tmp_
 def test_a_model_file_that_is_none(colours: Path, content: bytes, says: list[str]) -> None:
     (colours.parent / "same.tflite").write_bytes(content)
     refused("run", colours, says=["colours.yaml:6:9: engine: ", *says])
+
+
+CRASHES = "void *tflite_plugin_create_delegate(void) { *(volatile int *)0 = 1; return 0; }"
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler (cc)")
+@pytest.mark.parametrize("command", ["run", "check", "bench"])
+def test_a_delegate_that_crashes_ends_no_program(colours: Path, command: str) -> None:
+    source = colours.with_name("d.c")
+    source.write_text(f"{CRASHES} void tflite_plugin_destroy_delegate(void *d) {{}}")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", colours.with_name("d.so"), source], check=True)
+    says = ["colours.yaml:6:9: engine: the delegate ", "d.so", "ended the process in which it was tried (SIGSEGV)"]
+    done = refused(command, colours, "--set", f"engine.delegate={colours.with_name('d.so')}", says=says)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("{type: tflm, model: huge.tflite}", ["huge.tflite", "tflite-micro"]),
+        ("{model: pickle.tflite}", ["looks like a pickle", "expected a .tflite model"]),
+        ("{model: pickle.onnx}", ["looks like a pickle", "expected an ONNX model"]),
+        ("{model: pickle.skops}", ["is a pickle, whose loading may run any code, and is never loaded"]),
+        ("{type: onnx, model: same.tflite}", ["looks like a .tflite model, expected an ONNX model"]),
+        ("{type: opencv, model: net.caffemodel}", ["does not say how large its input is; say it with"]),
+        (
+            "{type: opencv, model: net.caffemodel, input_shape: [1, 3]}",
+            ["holds weights alone; name the network's .proto"],
+        ),
+        ("{model: same.tflite, threads: 0}", ["engine.threads: expected a whole number >= 1, got 0"]),
+        ("{model: same.tflite, threads: 1000}", ["engine.threads: expected a whole number <= 64, got 1000"]),
+        ("{model: same.tflite, delegate: pictures}", ["is no file, expected a shared library"]),
+        ("{model: same.tflite, delegate: same.tflite}", ["is no shared library"]),
+        ("{model: same.tflite, delegate: vx, delegate_options: [a]}", ["delegate_options: expected a mapping"]),
+        ('{model: same.tflite, delegate: vx, delegate_options: {a: "b\\0"}}', ["with a NUL in it; leave it out"]),
+    ],
+)
+def test_an_engine_that_cannot_run_it(colours: Path, options: str, says: list[str]) -> None:
+    if "tflm" in options:
+        pytest.importorskip("tflite_micro")
+    folder = colours.parent
+    for suffix in ("tflite", "onnx", "skops"):
+        (folder / f"pickle.{suffix}").write_bytes(b"\x80\x04cos\nsystem\n(S'touch ran'\ntR.")
+    size = np.int32([1, 3]).tobytes()
+    (folder / "huge.tflite").write_bytes((folder / "same.tflite").read_bytes().replace(size, b"\xff\xff\xff\x7f" * 2))
+    (folder / "net.caffemodel").write_bytes(b"\x0a\x04tiny")
+    text = colours.read_text()
+    colours.write_text(text.replace("{model: same.tflite, labels: [red, green, blue]}", options))
+    done = demos.in_process("check", "colours.yaml", cwd=folder)
+    demos.says(done.stderr, ["colours.yaml:6:", *says])
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert not (folder / "ran").exists()
 
 
 def test_a_model_that_is_another_than_its_manifest_says(colours: Path, tmp_path: Path) -> None:

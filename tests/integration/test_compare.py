@@ -14,9 +14,12 @@ import pytest
 import demos
 import tiny_models
 from apps.cli.options import opened
+from apps.compare.memory import added
 from demos import in_process, says
 from pipelines.config.demo import Overrides
 from pipelines.core import Frame
+from pipelines.engines.tflite import Tflite
+from pipelines.errors import ModelError
 
 TWO_PIPELINES = {"eyes": demos.colours, "ears": demos.loud}
 EMULATED = {"host": "host", "qemu": "mps2-an500"}
@@ -247,6 +250,34 @@ def test_times_say_whose_they_are(tmp_path: Path) -> None:
         assert 0 < used["load_ms"] < 1000
         assert outcome["ready_s"] > 0
     assert report["times"].startswith("each variant's own, one after the other")
+
+
+def test_memory_is_measured_alike_for_every_engine(tmp_path: Path) -> None:
+    pytest.importorskip("tflite")
+    pytest.importorskip("tflite_micro")
+    arguments = ("kws", "--engines", "tflite,bundle,tflm", "--frames", "2")
+    interpreter, compiled, micro = (one["used"][0]["memory"] for one in compared(tmp_path, *arguments)["outcomes"])
+    for memory in (interpreter, compiled, micro):
+        assert 1_000_000 < memory["process"] <= memory["process_peak"] < 100_000_000
+    assert compiled["process"] < interpreter["process"]  # the compiler is Python, LiteRT a library of 20 MB
+    assert (compiled["ram"], micro["arena"]) == (20_360, 47_296)  # as each states it of itself
+    says(in_process("compare", *arguments, cwd=tmp_path).stdout, ["in ", " MB to a process"])
+
+
+def test_what_a_large_model_adds_is_its_size(tmp_path: Path) -> None:
+    """40 MB of weights, read whole: the difference of a fresh process, not of this one."""
+    table = np.ones((1, 10_000_000), np.float32)
+    tensors = [tiny_models.Tensor("x", "float32", (1, 1)), tiny_models.Tensor("w", "float32", table.shape, data=table),
+               tiny_models.Tensor("y", "float32", table.shape)]  # fmt: skip
+    path = tmp_path / "large.tflite"
+    path.write_bytes(tiny_models.model(tensors, [tiny_models.Operator(0, [0, 1], [2])], [0], [2]))
+    memory = added(Tflite, Tflite.Config(model="large", kernels="builtin"), path)
+    assert 80e6 < memory["process"] < 240e6  # weights, output, and our own copy of it
+
+
+def test_an_engine_that_ends_the_measuring_process_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"the process that measures memory ended with 1 .*nowhere.tflite"):
+        added(Tflite, Tflite.Config(model="m"), tmp_path / "nowhere.tflite")
 
 
 def test_it_is_a_command_of_its_own(tmp_path: Path) -> None:

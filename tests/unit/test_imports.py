@@ -18,8 +18,8 @@ HEAVY = {
 }  # fmt: skip
 LEAST = {"core", "errors"}  # what a plug-in's own package may rely on as well
 HAL_MAY = {
-    "pipelines.config.schema", "pipelines.core", "pipelines.errors", "pipelines.network", "pipelines.optional",
-    "pipelines.quantise", "pipelines.registry", "pipelines.resources", "pipelines.tensors",
+    "pipelines.child", "pipelines.config.schema", "pipelines.core", "pipelines.errors", "pipelines.network",
+    "pipelines.optional", "pipelines.quantise", "pipelines.registry", "pipelines.resources", "pipelines.tensors",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from apps.compare.differences import Difference, Key, Taken, Tally, steps_of
+from apps.compare.differences import Difference, Key, Taken, Tally, alike, steps_of
 from pipelines.core import TensorSpec
 from pipelines.errors import CapabilityError
 
@@ -135,3 +135,16 @@ def test_of_several_outputs_only_the_quantised_count_in_steps() -> None:
     assert found.mean_lsb == pytest.approx(2 / 3)
     assert found.first is not None
     assert found.first.reference == "2"  # without labels, the place
+
+
+@given(st.data())
+def test_a_float_side_is_not_rounded_to_whole_steps(data: st.DataObject) -> None:
+    a = real(data.draw(STORED))
+    b = data.draw(arrays(np.float32, a.shape, elements=st.floats(0, 1, width=32)))
+    assert not alike((SPEC,), (TensorSpec("scores", (1, 3), "float32"),))
+    tally = Tally(frames(a), steps_of((SPEC,), ()), ("a", "b", "c"), 3, whole=False)
+    for key, taken in frames(b).items():
+        tally.add(key, taken)
+    apart = np.abs(a.astype(np.float64) - b) * 256
+    assert tally.difference().mean_lsb == pytest.approx(apart.mean(), rel=1e-12)
+    assert tally.difference().largest_lsb == apart.max()

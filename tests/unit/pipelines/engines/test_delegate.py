@@ -1,6 +1,7 @@
 """The engine tflite with a real external delegate, built here: tests/external_delegate.c claims every ADD."""
 
 import gc
+import os
 import shutil
 import struct
 import subprocess
@@ -90,7 +91,7 @@ def test_a_delegate_that_refuses_the_model_is_an_error(tflite: Build, library: s
 
 def test_a_delegate_that_fails_while_it_runs_is_an_error(tflite: Build, library: str) -> None:
     engine = tflite(tiny_models.add_and_subtract(), delegate=library, delegate_options={"fail": "invoke"})
-    with pytest.raises(ModelError, match="the model failed while running: .*the device hung up"):
+    with pytest.raises(ModelError, match=r"the model failed while running \(.*the device hung up.*\); fetch"):
         engine.infer(A, B)
 
 
@@ -161,6 +162,53 @@ def test_a_library_that_is_no_delegate_is_refused(tflite: Build, tmp_path: Path)
     subprocess.run(["cc", "-shared", "-fPIC", "-Wl,-z,now", "-o", path, source], check=True)
     with pytest.raises(EiqError, match=r"cannot be loaded \(.*undefined symbol: nowhere\)"):
         tflite(tiny_models.copy(), delegate=str(path))
+
+
+CREATE = "void *tflite_plugin_create_delegate(char **k, char **v, unsigned long n, void (*report)(const char *))"
+DESTROY = "void tflite_plugin_destroy_delegate(void *d) {}"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{ *(volatile int *)0 = 1; return 0; }", r"ended the process in which it was tried \(SIGSEGV"),
+        ('{ fputs("EE: no\\ndriver\\n", stderr); abort(); }', r"\(SIGABRT: EE: no driver\), expected it to load"),
+        ("{ exit(0); }", r"\(exit code 0"),
+        (
+            '{ fputs("EE: no\\ndriver\\n", stderr); return 0; }',
+            r"did not start with the options none \(EE: no driver\)",
+        ),
+    ],
+)
+def test_one_that_crashes_ends_no_program(
+    tflite: Build, tmp_path: Path, capfd: pytest.CaptureFixture[str], body: str, said: str
+) -> None:
+    source, path = tmp_path / "d.c", tmp_path / "libd.so"
+    source.write_text(f"#include <stdio.h>\n#include <stdlib.h>\n{DESTROY}\n{CREATE} {body}\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", path, source], check=True)
+    with pytest.raises(ModelError, match=f"the delegate .*libd.so.* {said}") as error:
+        tflite(tiny_models.copy(), delegate=str(path))
+    assert "\n" not in str(error.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_library_cut_short_ends_no_program(tflite: Build, tmp_path: Path, library: str) -> None:
+    path = tmp_path / "cut.so"
+    path.write_bytes(Path(library).read_bytes()[:2000])  # the loader maps what is not there
+    with pytest.raises(EiqError, match="cut.so"):
+        tflite(tiny_models.copy(), delegate=str(path))
+
+
+def test_what_is_no_file_is_not_opened(tflite: Build, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.so")
+    for path in (tmp_path, tmp_path / "pipe.so"):
+        with pytest.raises(MissingDependency, match="is no file, expected a shared library"):
+            tflite(tiny_models.copy(), delegate=str(path))
+
+
+def test_an_option_ends_where_it_ends() -> None:
+    with pytest.raises(ValueError, match="with a NUL in it"):
+        Tflite.Config(model="m", delegate="vx", delegate_options={"cache\0": 1})
 
 
 def test_the_command_says_it_in_one_line(tmp_path: Path, library: str) -> None:

@@ -1,13 +1,15 @@
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.engines._flatbuffer import check, read_model
 from pipelines.errors import ModelError
-from tiny_models import add_and_subtract, copy
+from tiny_models import Operator, Tensor, add_and_subtract, copy, model
 
 MODEL = add_and_subtract("int8", scale=0.5)
 
@@ -34,6 +36,38 @@ def test_damage_is_accepted_or_refused_and_never_a_bug(changes: list[tuple[int, 
     for place, value in changes:
         data[place] = value
     _accepted_or_refused(bytes(data))
+
+
+def _sum(a: Tensor, b: Tensor, y: Tensor, inputs: tuple[int, ...] = (0, 1)) -> bytes:
+    """y = a + b."""
+    return model([a, b, y], [Operator(0, inputs, [2])], [0, 1], [2])
+
+
+A, B, Y = (Tensor(name, "int8", (1, 4), 0.5) for name in "aby")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (_sum(A, B, Y, inputs=(0, -1)), "operator 0 lacks an input that it needs"),
+        (_sum(A, B, Y, inputs=(0, 3)), "operator 0 names tensors or a code that it does not have"),
+        (_sum(A, B, replace(Y, data=np.zeros((1, 4), np.int8))), "operator 0 writes to a constant"),
+        (_sum(A, replace(B, scale=0.0), Y), "operator 0 computes with 8-bit numbers that have no scale"),
+        (_sum(A, B, replace(Y, dtype="float32", scale=0.0)), "operator 0 makes float of integers"),
+        (model([A], [], [0], [1]), "its inputs or outputs name tensors that it does not have"),
+    ],
+)
+def test_what_interpreters_would_follow_into_nothing_is_refused(content: bytes, said: str) -> None:
+    """Each of these ended LiteRT 2.3 with a signal, at the latest when it ran, but for what it checks itself."""
+    with pytest.raises(ModelError, match=f"m.tflite is damaged: {said}.*; fetch it again"):
+        check(content, Path("m.tflite"))
+
+
+def test_no_model_of_others_is_taken_for_damaged(shared_data: Path) -> None:
+    models = [*shared_data.rglob("*.tflite"), *(Path(__file__).parents[4] / "models").rglob("*.tflite")]
+    assert len(models) > 8
+    for path in models:
+        assert read_model(path)
 
 
 @pytest.mark.parametrize(

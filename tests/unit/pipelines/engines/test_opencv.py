@@ -11,7 +11,7 @@ import tiny_networks
 import tiny_onnx
 from demos import in_process
 from pipelines.engines.opencv import Opencv
-from pipelines.errors import MissingDependency, ModelError, SignalMismatch
+from pipelines.errors import DataError, MissingDependency, ModelError, SignalMismatch
 from tiny_onnx import Node, Tensor, Value
 
 cv2 = pytest.importorskip("cv2")
@@ -165,3 +165,23 @@ def test_the_bundled_demo_runs_on_it(tmp_path: Path) -> None:
     labels, others = ([line.split()[2] for line in run.stdout.splitlines()] for run in (done, other))
     assert labels == others
     assert len(labels) == 10
+
+
+@pytest.mark.skipif(FIVE, reason="OpenCV 5 does not read Caffe")
+@pytest.mark.parametrize(("old", "new"), [(b"num_output", b"num_outpup"), (b"InnerProduct", b"Inner\xb8roduct")])
+def test_a_prototxt_that_crashes_opencv_ends_no_program(opencv: Build, tmp_path: Path, old: bytes, new: bytes) -> None:
+    """4.14 dies of these, 4.6 refuses them."""
+    (tmp_path / "net.prototxt").write_bytes(tiny_networks.PROTOTXT.encode().replace(old, new))
+    with pytest.raises(ModelError, match="net.caffemodel (in OpenCV .* ended the process|cannot be run by OpenCV)"):
+        opencv(
+            tiny_networks.caffemodel(), "net.caffemodel", definition=str(tmp_path / "net.prototxt"), input_shape=(1, 4)
+        )
+
+
+def test_a_nan_is_no_zero(opencv: Build) -> None:
+    """OpenCV's ReLU makes 0 of a NaN: the scores would be believable."""
+    x, y = (Value(name, "float32", [1, 4]) for name in "xy")
+    engine = opencv(tiny_onnx.model([Node("Relu", ["x"], ["y"])], [x], [y]))
+    assert engine.infer(np.array([[1, -2, np.inf, 0]], np.float32))[0].tolist() == [[1, 0, np.inf, 0]]
+    with pytest.raises(DataError, match="a value for the model's input 'x' is not a number"):
+        engine.infer(np.array([[1, 2, np.nan, 4]], np.float32))

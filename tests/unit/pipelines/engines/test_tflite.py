@@ -1,6 +1,8 @@
+import base64
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +92,29 @@ def test_reset_forgets_the_state(tflite: Build) -> None:
     assert engine.infer(one)[0][0, 0] == 1
 
 
+COUNTER = zlib.decompress(base64.b64decode(
+    "eNqVVDFoE2EUfpde25ieMdgQI3ToUMRBQlpFRLqEtkIlbUpbusaTXMvB9RIu1xJFUKGjVAcHkU5ODsXJwcHB0cHBwUE3J3FyseBgzfn9//9y+Xu1"
+    "gz983Lvvf/97//veuxsjotUb1ct5GqcxKlKecmSBS5MJm8ARdYD3wL5B9BY4HCQawDtMeBEFh1Fkse8V4AzQdoJt19+oN5x1e8sLY98qfE22BXdH"
+    "i5PhPYNzpoBLvLeDvVNsjwIztcW1ueWV+dpifWFutTJbWa3QS/ikNZ9N168HW37objr1bSdou02fMuC/Ap+Bj1zXO+ANsAc8BUKO8ZzvcwvIkVpp"
+    "ykpt0sxNSHZIckN8Tiwr1tKUep7d/3H3Z+fLL4PrMuUpoqnS1GSpDPuPypWT3FVBxWvpdxRd4H2Lji4Pey0gBDrAPeABIHqwUJ1fHp9p+qg9dBol"
+    "mbdsqNzfulHU6+8jDWJvsVlrEd/zInNrXdVjS6sxxb0S6ybHw2qWeQ7E3nRX9SQvtUMcO3Dt256j12BocUiLPc25CqhduOQ5zrByOV0U9fNc9OJO"
+    "8fnuoTqTY02F1sJ/L+E/qdUxIE9m486JnmY5p9DJg1MLCFnDTdv1iWNPGGqOhIZVTbfdSOmW0/KYWs2vopN1Ffd5EcW6juT4LoJvQJOeT4qhVia+"
+    "e4bj6rlTR/Tu1zrCtY5xD6+x/obsmxXP/P/1MksFmb8fv6g2Noqx3f92jEQcU+Pwy6FZvBzg+Ux8E9SfY73Pg6z9DvjzeK6Eduisb3lLdhC6If4A"
+    "TmPG9rzr5YTOpehoHJO/7Q8815V2293wK41Gr+haazLZqyARQ3DjwgY/+u8YidkryH/wOe6gWsNSQ33+U/r8R+r7Ot6LguwtnRCrd0eD7/ia75j4"
+    "b9c7UEq/4yDPd5nPFVmrTzj/RMW+b5Ipue/gHjN3AHuXbUvOA8mTYj4fMv8Xhf798A=="
+))  # fmt: skip
+"""``v.assign_add(x); return v`` of a tf.Variable of zeros [1, 3], by TensorFlow 2.21 with resource variables on."""
+
+
+@pytest.mark.parametrize("kernels", ["auto", "reference"])
+def test_reset_forgets_resource_variables_too(tflite: Build, kernels: str) -> None:
+    engine, one = tflite(COUNTER, kernels=kernels), np.ones((1, 3), np.float32)
+    assert [float(engine.infer(one)[0][0, 0]) for _ in range(3)] == [1, 2, 3]
+    engine.reset()
+    assert engine.infer(one)[0].tolist() == [[1, 1, 1]]
+    assert " of 6 operators, those of its 1 other graph not counted" in tflite(COUNTER).description
+
+
 def test_a_truth_value_comes_out_as_a_number(tflite: Build) -> None:
     (y,) = tflite(tiny_models.is_nonzero()).infer(np.array([[0, 1, 2, 0]], np.float32))
     assert y.tolist() == [[0, 1, 1, 0]]
@@ -132,7 +157,7 @@ def test_a_wrong_shape_or_number_of_arrays_is_refused(tflite: Build) -> None:
             tiny_models.model(
                 [tiny_models.Tensor("x", "float32", (1, 4))], [tiny_models.Operator(22, [9], [0])], [0], [0]
             ),
-            "cannot be loaded by .*; fetch or convert it again",
+            "is damaged: operator 0 names tensors or a code that it does not have; fetch it again",
         ),
     ],
 )

@@ -77,7 +77,7 @@ def test_it_says_that_it_holds_the_gil() -> None:
             tiny_models.model(
                 [tiny_models.Tensor("x", "float32", (1, 4))], [tiny_models.Operator(22, [9], [0])], [0], [0]
             ),
-            "is damaged: its operators name tensors that it does not have; fetch it again",
+            "is damaged: operator 0 names tensors or a code that it does not have; fetch it again",
         ),
     ],
 )
@@ -89,6 +89,12 @@ def test_a_model_that_cannot_run_is_refused_in_one_sentence(
     assert said in str(error.value)
     assert "\n" not in str(error.value)
     assert capfd.readouterr().err == ""
+
+
+def test_a_single_number_goes_in_and_out(tflm: Build) -> None:
+    tensors = [tiny_models.Tensor(name, "float32", ()) for name in "aby"]
+    engine = tflm(tiny_models.model(tensors, [tiny_models.Operator(0, [0, 1], [2])], [0, 1], [2]))
+    assert engine.infer(np.array(1.5, np.float32), np.array(2.0, np.float32))[0] == 3.5
 
 
 def test_wrong_input_is_refused(tflm: Build) -> None:
