@@ -37,7 +37,8 @@ class EngineStage:
             )
         for part, spec in zip(parts, engine.inputs, strict=True):
             _check_shape(part, spec, model)
-        if len(engine.outputs) == 1:  # of several, whoever reads them knows which the labels are of
+        head = len(engine.outputs) == 1 and _has_axes(engine.outputs[0].shape)
+        if len(engine.outputs) == 1 and not head:  # of others, whoever reads them knows which the labels are of
             _check_labels(labels, engine.outputs[0], model)
         self._infer = engine.infer
         self._ahead = engine if isinstance(engine, AheadEngine) and engine.ahead else None
@@ -45,7 +46,9 @@ class EngineStage:
         self._shapes = tuple(spec.shape for spec in engine.inputs)
         self._out_shapes = tuple(spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape for spec in engine.outputs)
         outputs = tuple(
-            Signal(shape, "float32", None, "scores", labels if index == 0 and len(labels) == prod(shape) else ())
+            Signal(
+                shape, "float32", None, "scores", labels if head or (index == 0 and len(labels) == prod(shape)) else ()
+            )
             for index, shape in enumerate(self._out_shapes)
         )
         self.output = outputs[0] if len(outputs) == 1 else Signal((), "", None, "bundle", labels, outputs)
@@ -120,6 +123,11 @@ def _check_shape(signal: Signal, spec: TensorSpec, model: str) -> None:
     else:
         fix = "change the preprocessing to give that shape, or name the model that takes this one"
     raise SignalMismatch(signal, f"{shape_text(spec.shape)} for input {spec.name} of model {model}", fix)
+
+
+def _has_axes(shape: tuple[int, ...]) -> bool:
+    """Such as a detector's head has them: it is not one value per class."""
+    return sum(size != 1 for size in shape) > 1
 
 
 def _check_autoencoder(engine: Engine, signal: Signal, model: str) -> None:

@@ -15,7 +15,7 @@ from apps.cli.options import config_options, overrides
 if TYPE_CHECKING:
     from apps.evaluate import Report
 
-LAYOUTS = ("folders", "csv", "npz", "cifar10", "speech_commands")
+LAYOUTS = ("folders", "csv", "npz", "cifar10", "speech_commands", "coco", "yolo")
 STOPPED = 130
 
 
@@ -25,7 +25,7 @@ def _listed(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
 
 @click.command()
 @config_options
-@click.option("--data", required=True, metavar="DIR", help="Labelled data: a folder, a .csv or an .npz.")
+@click.option("--data", required=True, metavar="DIR", help="Labelled data: a folder, a .csv, an .npz, or COCO's .json.")
 @click.option("--layout", type=click.Choice(LAYOUTS), help="How the data is laid out; found out where absent.")
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Which one; test where absent.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only N items, drawn at random.")
@@ -77,7 +77,8 @@ def evaluate(
     """Measure CONFIG on labelled data: accuracy, top-k, each class, confusion, AUC, and what it reports.
 
     It is the very config that run runs; each item of the data takes the place of the sensor's recording, as if it were
-    the only one. An item's answer is the class with the highest mean score over its frames.
+    the only one. An item's answer is the class with the highest mean score over its frames. Of a CONFIG that ends in
+    boxes it is COCO's AP, on pictures with boxes.
 
     \b
     eiq-demo evaluate cifar10.yaml --data samples/cifar10/labels.csv

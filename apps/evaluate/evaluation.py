@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from apps.evaluate import metrics
+from apps.evaluate.average_precision import Picture, average_precision, cocoeval
 from apps.evaluate.datasets.items import DataSet, Item, Request
 from apps.evaluate.datasets.layouts import read
-from apps.evaluate.report import Groups, Left, Report, Reported, Used
+from apps.evaluate.report import BoxScores, Groups, Left, Report, Reported, Used
 from apps.evaluate.score import Job, Outcome, Scorer, opened
 from apps.evaluate.shards import check_scheduler, distributed
 from apps.progress import track
@@ -37,7 +38,7 @@ class Asked:
         limit: so many items, drawn with ``seed``; all of them where None.
         per: item (the mean over its frames) or frame.
         positive: labels that are to be told apart from ``negative`` ones (from all others where empty).
-        ignore: labels whose items are left out.
+        ignore: labels whose items, or boxes, are left out.
         scheduler: where shards are scored, see ``shards.py``; None scores here.
     """
 
@@ -83,14 +84,15 @@ def evaluate(
         Stopped: Ctrl-C, with a report of what was measured.
     """
     asked = asked or Asked()
-    metrics.sklearn_metrics()  # before an hour's work, not after
     if asked.scheduler is not None:
         check_scheduler(asked.scheduler)
     where = _found(data)
     job = Job(str(find_config(str(config)).absolute()), target, _playing(where, overrides or Overrides()), pipeline,
               asked.per == "frame")  # fmt: skip
     with opened(replace(job, config=str(config))) as scorer:  # problems name the file as it was named
+        (cocoeval if scorer.detects else metrics.sklearn_metrics)()  # before an hour's work, not after
         found = read(Request(where, asked.split, scorer.sensor_name, scorer.labels), asked.layout)
+        _check_kind(scorer, found, asked)
         items = _chosen(found, scorer, asked)
         used = scorer.used
         facts = _Facts(str(config), target, scorer, found, asked, items, used)
@@ -119,7 +121,7 @@ def _playing(where: Path, overrides: Overrides) -> Overrides:
 def _chosen(found: DataSet, scorer: Scorer, asked: Asked) -> list[Indexed]:
     """The items to measure, in a drawn order, so that however many are done are a fair sample."""
     ignored = set(asked.ignore)
-    present = dict.fromkeys(item.label for item in found.items)
+    present = found.labels
     _check_ignored(ignored, present, found)
     _check_labels([label for label in present if label not in ignored], scorer, asked, found)
     order = np.random.default_rng(asked.seed).permutation(len(found.items)).tolist()
@@ -127,6 +129,21 @@ def _chosen(found: DataSet, scorer: Scorer, asked: Asked) -> list[Indexed]:
     if not kept:
         raise DataError(f"{found.where} holds nothing but ignored labels; name fewer with --ignore-labels")
     return kept[: asked.limit]
+
+
+def _check_kind(scorer: Scorer, found: DataSet, asked: Asked) -> None:
+    if scorer.detects and not found.boxed:
+        raise CapabilityError(
+            f"the config finds boxes, and {found.where} ({found.layout}) has labels alone, expected pictures with "
+            "boxes: COCO's .json, or YOLO's images and labels"
+        )
+    if found.boxed and not scorer.detects:
+        raise CapabilityError(
+            f"{found.where} ({found.layout}) is for a detector, and the config does not end in boxes; "
+            "name one that does"
+        )
+    if scorer.detects and (asked.positive or asked.negative or asked.per == "frame"):
+        raise CapabilityError("--positive, --negative and --per frame are not for boxes; leave them out")
 
 
 def _check_ignored(ignored: set[str], present: Iterable[str], found: DataSet) -> None:
@@ -201,10 +218,10 @@ class _Facts:
             DataError: not one item could be measured.
         """
         done = [outcomes[index] for index in sorted(outcomes)]
-        measured = [outcome for outcome in done if outcome.scores is not None]
+        measured = [outcome for outcome in done if outcome.frames]
         if not measured and complete:
             raise DataError(self._nothing(done))
-        samples = self._samples(measured)
+        samples = self._samples([] if self.scorer.detects else measured)
         counted = len(samples.truth) > 0
         classes = bool(self.scorer.labels) and counted
         return Report(
@@ -219,17 +236,29 @@ class _Facts:
             complete=complete,
             per=self.asked.per,
             listed=len(self.items),
-            ignored=sum(item.label in self.asked.ignore for item in self.found.items),
+            ignored=self._ignored(),
             unreadable=_left(f"{self._name(o)}: {o.error}" for o in done if o.error),
-            no_frame=_left(self._name(o) for o in done if not o.error and o.scores is None),
+            no_frame=_left(self._name(o) for o in done if not o.error and not o.frames),
             items=len(measured),
-            samples=len(samples.truth),
+            samples=len(measured) if self.scorer.detects else len(samples.truth),
             labels=self.scorer.labels,
             answers=metrics.answers(samples, self.scorer.labels) if classes else None,
             groups=self._groups(samples) if self.asked.positive and counted else None,
             reported=self._reported([outcome for outcome in done if not outcome.error]),
             told=dict(sorted(Counter(label for o in done for label in o.told).items())),
+            boxes=self._boxes(measured) if self.scorer.detects else None,
         )
+
+    def _ignored(self) -> int:
+        ignore = set(self.asked.ignore)
+        if self.found.boxed:
+            return sum(place.label in ignore for _, item in self.items for place in item.places)
+        return sum(item.label in ignore for item in self.found.items)
+
+    def _boxes(self, measured: list[Outcome]) -> BoxScores:
+        pictures = [Picture(o.size, self.found.items[o.index].places, o.found) for o in measured]
+        labels = [label for label in self.scorer.labels if label not in self.asked.ignore]
+        return average_precision(pictures, labels, self.scorer.threshold)
 
     def _name(self, outcome: Outcome) -> str:
         return self.found.items[outcome.index].name

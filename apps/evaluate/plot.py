@@ -26,7 +26,8 @@ def draw(report: Report, path: Path) -> None:
         OutputError: it cannot be written.
     """
     if report.answers is None:
-        raise CapabilityError("--plot draws the confusion of classes, and this config gives a value; leave it out")
+        gives = "boxes" if report.boxes else "a value"
+        raise CapabilityError(f"--plot draws the confusion of classes, and this config gives {gives}; leave it out")
     save(_figure(report, report.answers), path)
 
 

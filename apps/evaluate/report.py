@@ -60,6 +60,43 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class BoxClass:
+    """One class of a detector: objects that are there, boxes reported, AP and AP50; None where none is there."""
+
+    label: str
+    objects: int
+    reported: int
+    ap: float | None
+    ap50: float | None
+
+
+@dataclass(frozen=True)
+class BoxScores:
+    """What COCO counts of boxes (cocodataset.org, "Detection evaluation"); None where there are no such objects.
+
+    Args:
+        ap: average precision, the mean over IoU 0.50 to 0.95 and over the classes that are there.
+        ap50, ap75: at one IoU; small, medium, large: of objects below 32² px, below 96² px, and above.
+        recall: AR, the mean over the same IoUs, of at most 100 boxes a picture.
+        objects: that are there; reported: boxes.
+        threshold: the config's: boxes with a lower score were not reported.
+        classes: in the order of the model's labels.
+    """
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    small: float | None
+    medium: float | None
+    large: float | None
+    recall: float | None
+    objects: int
+    reported: int
+    threshold: float
+    classes: tuple[BoxClass, ...]
+
+
+@dataclass(frozen=True)
 class Groups:
     """One group of labels against another: the AUC of the positive labels' summed score, or of a config's value."""
 
@@ -101,7 +138,8 @@ class Report:
         items: measured.
         samples: items, or frames of items.
         labels: of the scores; empty where the config gives a value.
-        answers: None where the config gives a value.
+        answers: None where the config gives a value or boxes.
+        boxes: where the config ends in boxes.
         groups: where positive labels were named.
         reported: None where the config's own labels are not those of the data, and no positive ones were named.
         told: what transforms reported by themselves, in items.
@@ -128,6 +166,7 @@ class Report:
     groups: Groups | None
     reported: Reported | None
     told: dict[str, int]
+    boxes: BoxScores | None = None
 
     @property
     def accuracy(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,7 +18,7 @@ from apps.evaluate.report import Used
 from hal.targets import open_target
 from pipelines import registry
 from pipelines.config.demo import Demo, Overrides, PipelineSpec, load_demo
-from pipelines.core import Array, Engine, Frame, Result, Sensor, Signal, Stage, Target
+from pipelines.core import Array, Box, Engine, Frame, Result, Sensor, Signal, Stage, Target
 from pipelines.errors import CapabilityError, ConfigError, DataError, Problem
 from pipelines.graph import Graph, resolve
 from pipelines.models import sha256
@@ -56,6 +56,8 @@ class Outcome:
         reports: what the config's last decoder reported: label to the sum of its scores, in the order of first reports.
         told: what a step before the decoder reported by itself (a stuck sensor).
         error: why it could not be read; empty where it could.
+        size: width and height of the picture that a detector looked into, in pixels.
+        found: by a detector: label, score, and x, y, width, height in pixels.
     """
 
     index: int
@@ -64,6 +66,8 @@ class Outcome:
     reports: tuple[tuple[str, float], ...] = ()
     told: tuple[str, ...] = ()
     error: str = ""
+    size: tuple[int, int] = (0, 0)
+    found: tuple[tuple[str, float, Box], ...] = ()
 
 
 @dataclass
@@ -77,6 +81,14 @@ class _Heard:
     frames: int = 0
     reports: dict[str, float] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
+    size: tuple[int, int] = (0, 0)
+    found: list[tuple[str, float, Box]] = field(default_factory=list)
+
+    def see(self, frame: Frame) -> Iterable[Frame]:
+        height, width = frame.array.shape[:2]
+        self.size = width, height
+        self.frames += 1
+        return (frame,)
 
     def score(self, frame: Frame) -> Iterable[Frame]:
         data = frame.data[self.output] if isinstance(frame.data, tuple) else frame.data
@@ -92,6 +104,8 @@ class _Heard:
         for out in stage.process(frame):
             if isinstance(out, Result):
                 self.reports[out.label] = self.reports.get(out.label, 0.0) + out.score
+                if out.region is not None:
+                    self.found.append((out.label, out.score, out.region))
             yield out
 
     def tell(self, stage: Stage, frame: Frame) -> Iterator[Frame | Result]:
@@ -102,9 +116,10 @@ class _Heard:
 
     def outcome(self, index: int) -> Outcome:
         scores = None
-        if self.frames:
+        if self.scores:
             scores = np.stack(self.scores) if self.per_frame else self.scores[0] / self.frames
-        return Outcome(index, self.frames, scores, tuple(self.reports.items()), tuple(self.told))
+        return Outcome(index, self.frames, scores, tuple(self.reports.items()), tuple(self.told),
+                       size=self.size, found=tuple(self.found))  # fmt: skip
 
 
 class Scorer:
@@ -118,6 +133,8 @@ class Scorer:
         signal: of the scores.
         labels: of the scores; empty where they are values.
         values: how many a frame has.
+        detects: it ends in boxes; what counts is these, of every picture, and ``labels`` are those it can report.
+        threshold: below which such a config reports nothing.
         rising: False where a lower value is what is reported (``threshold: {below: …}``); classes' scores always rise.
         reported: the labels that the config can report; ``cleared`` those that say that something is over.
         used: the models that run.
@@ -129,11 +146,17 @@ class Scorer:
         self.player = Player(target, spec.sensor, graph.sensor.output)
         decoder, config = graph.stages[-1], spec.steps[-1].config
         self._output: int = getattr(config, "output", 0)
-        self._tap = _tap(graph)
+        self.detects = isinstance(decoder.part, registry.load("decoders", "boxes"))
+        self.threshold = float(config.threshold) if self.detects else 0.0
+        self._tap = -1 if self.detects else _tap(graph)
         signal = graph.stages[self._tap].output if self._tap >= 0 else graph.sensor.output
         self.signal = signal.parts[self._output] if signal.parts else signal
         names = self.signal.channels
-        self.labels = names if self.signal.kind == "scores" and len(names) > 1 else ()  # one alone names a value
+        self.labels: tuple[str, ...] = ()  # one alone names a value
+        if self.detects:
+            self.labels = decoder.part.labels
+        elif self.signal.kind == "scores" and len(names) > 1:
+            self.labels = names
         self._of = None if self.labels else _place(getattr(config, "of", None), self.signal)
         self.values = 1 if self._of is not None else prod(size or 0 for size in self.signal.shape)
         self.rising = bool(self.labels) or getattr(config, "below", None) is None
@@ -155,7 +178,7 @@ class Scorer:
     def _stages(self, heard: _Heard) -> Iterator[Stage]:
         stages = renewed(self.graph)
         if self._tap < 0:
-            yield _listening(self.graph.sensor.output, heard)
+            yield _listening(self.graph.sensor.output, heard.see if self.detects else heard.score)
         for place, stage in enumerate(stages):
             if place == len(stages) - 1:
                 yield replace(stage, process=partial(heard.report, stage))
@@ -164,11 +187,11 @@ class Scorer:
             else:
                 yield stage
             if place == self._tap:
-                yield _listening(stage.output, heard)
+                yield _listening(stage.output, heard.score)
 
 
-def _listening(signal: Signal, heard: _Heard) -> Stage:
-    return Stage("scores", "transforms", heard.score, signal, None)
+def _listening(signal: Signal, hear: Callable[[Frame], Iterable[Frame]]) -> Stage:
+    return Stage("scores", "transforms", hear, signal, None)
 
 
 def _place(of: int | str | None, signal: Signal) -> int | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from apps.evaluate.report import Answers, ClassScore, Left, Report, Reported
+from apps.evaluate.report import Answers, BoxClass, BoxScores, ClassScore, Left, Report, Reported
 
 MOST_CLASSES = 50
 """More classes than these are not all printed: the worst are."""
 WORST = 20
 WIDTH = 120
+HIGH = 0.05
+"""A detector's threshold above this cuts its precision off at a recall that it could surpass."""
 MATRIX = 16
 """A confusion matrix of more classes is not printed: the most frequent confusions are."""
 
@@ -29,6 +31,9 @@ def lines(report: Report) -> Iterator[str]:
         yield ""
         yield (f"AUC       {_number(groups.auc)}   {', '.join(groups.positive)} ({groups.positives:,}) "
                f"against {', '.join(groups.negative)} ({groups.negatives:,})")  # fmt: skip
+    if report.boxes:
+        yield ""
+        yield from _boxes(report.boxes)
     if report.reported:
         yield ""
         yield from _reported(report.reported)
@@ -51,8 +56,32 @@ def warnings(report: Report) -> Iterator[str]:
         yield (f"gave no frame: {report.no_frame.count:,} of {report.listed:,} items, shorter than one window or with "
                "nothing found in them; they do not count in the accuracy")  # fmt: skip
         yield from _named(report.no_frame)
+    if report.boxes and report.boxes.threshold > HIGH:
+        yield (f"boxes that score below {report.boxes.threshold:g} were not reported, as the config says; with "
+               "threshold: 0.01 AP is what detectors are compared by")  # fmt: skip
     for label, count in report.told.items():
         yield f"a step reported {label!r} by itself in {count:,} items"
+
+
+def _boxes(boxes: BoxScores) -> Iterator[str]:
+    there = [one for one in boxes.classes if one.objects]
+    yield f"AP        {_number(boxes.ap)}   mean over IoU 0.50 to 0.95 and {len(there)} classes, as COCO's"
+    yield f"AP50      {_number(boxes.ap50)}"
+    yield f"AP75      {_number(boxes.ap75)}"
+    yield (f"AP        {_number(boxes.small)} small, {_number(boxes.medium)} medium, {_number(boxes.large)} large "
+           "objects (32² px, 96² px)")  # fmt: skip
+    yield f"AR        {_number(boxes.recall)}   at most 100 boxes a picture"
+    yield f"{boxes.objects:,} objects, {boxes.reported:,} boxes reported with a score of {boxes.threshold:g} or more"
+    yield ""
+    rows: Sequence[BoxClass] = there
+    if len(rows) > MOST_CLASSES:
+        rows = sorted(rows, key=lambda one: (one.ap or 0.0, one.label))[:WORST]
+        yield f"the {WORST} worst classes:"
+    width = max(len("class"), *(len(one.label) for one in rows)) if rows else len("class")
+    yield f"{'class':<{width}}  {'objects':>7}  {'reported':>8}  {'AP':>6}  {'AP50':>6}"
+    for one in rows:
+        yield (f"{one.label:<{width}}  {one.objects:>7,}  {one.reported:>8,}  {_number(one.ap):>6}  "
+               f"{_number(one.ap50):>6}")  # fmt: skip
 
 
 def _named(left: Left) -> Iterator[str]:
@@ -66,7 +95,9 @@ def _counts(report: Report) -> str:
     if report.labels and report.answers:
         there = sum(1 for one in report.answers.classes if one.samples)
         text += f" of {there} of the model's {len(report.labels)} classes"
-    return text + (f"; {report.ignored:,} left out by their labels" if report.ignored else "")
+    return text + (
+        f"; {report.ignored:,}{' boxes' if report.boxes else ''} left out by their labels" if report.ignored else ""
+    )
 
 
 def _answers(report: Report, answers: Answers) -> Iterator[str]:

@@ -2,116 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import prod
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta
 
 from pipelines.config.schema import Config as Base
 from pipelines.config.schema import Count, Positive, PositiveFloat, Unit
 from pipelines.core import Array, Box, Data, Frame, Result, Signal, shape_text
+from pipelines.decoders._detected import Detected
+from pipelines.decoders._found import Head, nms, shapes
 from pipelines.decoders._labels import as_score, index_of
-from pipelines.errors import ModelError, SignalMismatch
+from pipelines.decoders._ssd import Ssd
+from pipelines.decoders._yolo import YoloV5, YoloV8
+from pipelines.errors import SignalMismatch
+
+Layers = Annotated[int, Meta(ge=1, le=16)]
+HEADS: dict[str, Callable[[Any], Head]] = {"detected": Detected, "ssd": Ssd, "yolov5": YoloV5, "yolov8": YoloV8}
 
 
 class Boxes:
-    """Reports the boxes of a detector with its post-processing in the model (TFLite_Detection_PostProcess), best first.
+    """Reports the boxes of a detector, best first.
 
-    Four outputs: boxes [n, 4] as ymin, xmin, ymax, xmax, 0 to 1 of the model's input; classes [n]; scores [n]; how many
-    of the n count. Of two boxes of one class that overlap too much the one with the lower score goes (greedy NMS per
-    class; the model's own may leave some). ``Result.region`` is in pixels of the captured picture, held to its edges;
-    in a cascade, of the earlier result's region, which ``crop`` without a margin cut out.
+    Layouts of its outputs: ``detected``, with the post-processing in the model (TFLite_Detection_PostProcess): boxes
+    [n, 4] as ymin, xmin, ymax, xmax, classes [n], scores [n], and how many count. ``ssd``: locations [n, 4] and scores
+    [n, classes], or [n, 1 + classes] with the background first, of an SSD as TensorFlow's object detection API trains
+    it. ``yolov5``: [n, 5 + classes] (v3 to v5, v7). ``yolov8``: [4 + classes, n] (v8, v9, v11).
+
+    Of two boxes of one class that overlap too much the one with the lower score goes (greedy NMS per class; a model's
+    own may leave some). ``Result.region`` is in pixels of the captured picture, held to its edges; in a cascade, of the
+    earlier result's region, which ``crop`` without a margin cut out.
     """
 
     class Config(Base, frozen=True, kw_only=True):
         """
         Args:
+            layout: how the model's outputs are laid out.
             threshold: the least score that counts.
             iou: the most that two boxes of one class may overlap (intersection over union); 1 keeps all.
             most: at most so many boxes of a frame.
             ignore: labels that are never reported and take no place among the most.
             fit: that of the step resize before the engine.
             aspect: width over height of the model's input, for fit crop and letterbox.
-            boxes, classes, scores, count: which output of the model is which.
+            boxes, classes, scores, count: which output of the model is which; detected has them in this order, ssd
+                has boxes and scores, yolo one (scores).
+            sigmoid: the heads' scores are logits, and a sigmoid makes them scores (ssd, yolo).
+            input_px: width and height that the coordinates count pixels of; 0 to 1 where absent (yolo).
+            grid: cells a side of the first grid of anchors, 19 for an input of 300 px, 20 for 320 (ssd).
+            layers: so many grids, each of half the cells (ssd).
+            scales: of the anchors, the first grid's and the last's (ssd).
         """
 
+        layout: Literal["detected", "ssd", "yolov5", "yolov8"] = "detected"
         threshold: Unit = 0.5
         iou: Unit = 0.5
         most: Positive = 10
         ignore: tuple[str, ...] = ()
         fit: Literal["stretch", "crop", "letterbox"] = "stretch"
         aspect: PositiveFloat = 1.0
-        boxes: Count = 0
-        classes: Count = 1
-        scores: Count = 2
-        count: Count = 3
+        boxes: Count | None = None
+        classes: Count | None = None
+        scores: Count | None = None
+        count: Count | None = None
+        sigmoid: bool = False
+        input_px: tuple[Positive, Positive] | None = None
+        grid: Annotated[int, Meta(ge=1, le=512)] = 19
+        layers: Layers = 6
+        scales: tuple[Unit, Unit] = (0.2, 0.95)
 
         def __post_init__(self) -> None:
-            places = (self.boxes, self.classes, self.scores, self.count)
-            if len(set(places)) < len(places):
-                raise ValueError(f"got the outputs {list(places)} for boxes, classes, scores and count, expected four")
+            HEADS[self.layout](self)  # refuses outputs named twice
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._head: Head = HEADS[config.layout](config)
 
     def resolve(self, signal: Signal) -> None:
-        """Takes a bundle with boxes [n, 4], classes [n], scores [n] and a count, and its labels."""
-        config = self._config
-        n = _outputs(signal, config.boxes, "boxes")[:1]
-        _expect(signal, config.boxes, "boxes", (*n, 4))
-        _expect(signal, config.classes, "classes", n)
-        _expect(signal, config.scores, "scores", n)
-        count = _outputs(signal, config.count, "count")
-        if prod(size or 0 for size in count) != 1:
-            raise _mismatch(signal, config.count, "count", "[1]")
+        """Takes the outputs of the layout, and their labels."""
         if not signal.channels:
             raise SignalMismatch(f"{signal} without labels", "one label per class", "name them with engine.labels")
-        self._ignored = {index_of(label, "ignore", signal.channels) for label in config.ignore}
+        if not self._head.fits(signal):
+            raise self._mismatch(signal)
+        self._head.resolve(signal)
+        self._ignored = np.array([index_of(label, "ignore", signal.channels) for label in self._config.ignore], np.intp)
         self._labels = signal.channels
-        self.labels = tuple(label for label in signal.channels if label not in config.ignore)
+        self.labels = tuple(label for label in signal.channels if label not in self._config.ignore)
 
     def decode(self, y: Data, frame: Frame) -> Iterator[Result]:
         """Raises ModelError at a NaN, at scores that are none, and at a class without a label."""
         config = self._config
-        boxes, classes, scores = y[config.boxes], y[config.classes], y[config.scores]
-        count = _count(float(y[config.count].flat[0]), len(scores))
-        if np.isnan(scores[:count]).any():  # it would be sorted behind all others
-            raise ModelError("the model's scores are not numbers (NaN); check its input and its weights")
-        kept: list[int] = []
-        for i in np.argsort(-scores[:count], kind="stable"):
-            score, box = as_score(float(scores[i])), boxes[i]
-            if score < config.threshold or len(kept) == config.most:
-                return
-            label = self._class(float(classes[i]))
-            if not np.isfinite(box).all():
-                raise ModelError("the model's boxes are not finite; check its input and its weights")
-            if label in self._ignored or any(
-                classes[k] == classes[i] and iou(boxes[k], box) > config.iou for k in kept
-            ):
-                continue
-            region = self._region(box, frame)
-            if region is not None:
-                kept.append(int(i))
-                yield Result(frame.t, self._labels[label], score, None, region, frame.captured)
+        found = self._head.read(y, config.threshold)
+        if not len(found.scores):
+            return
+        regions, seen = self._regions(found.boxes, frame)
+        if len(self._ignored):
+            seen &= ~np.isin(found.classes, self._ignored)
+        places = np.flatnonzero(seen)
+        order = places[np.argsort(-found.scores[places], kind="stable")]
+        for place in order[nms(found.boxes[order], found.classes[order], config.most, config.iou)]:
+            label, score = self._labels[found.classes[place]], as_score(float(found.scores[place]))
+            left, top, right, bottom = regions[place].tolist()
+            yield Result(frame.t, label, score, None, (left, top, right - left, bottom - top), frame.captured)
 
-    def _class(self, value: float) -> int:
-        if not 0 <= value < len(self._labels):
-            got = f"the model reported class {value:g}"
-            raise ModelError(f"{got}, expected 0 to {len(self._labels) - 1}, one per label; check engine.labels")
-        return int(value)
-
-    def _region(self, box: Array, frame: Frame) -> Box | None:
-        """In pixels of the captured picture; None for a box that has nothing of it."""
+    def _regions(self, boxes: Array, frame: Frame) -> tuple[Array, Array]:
+        """Left, top, right, bottom in pixels of the captured picture, [k, 4], and which have something of it, [k]."""
         height, width = frame.captured.array.shape[:2]
-        looked_at = (
-            frame.cause.region if frame.cause and frame.cause.region else (0.0, 0.0, float(width), float(height))
-        )
+        cause = frame.cause.region if frame.cause else None
+        looked_at: Box = cause or (0.0, 0.0, float(width), float(height))
         x, y, wide, high = fitted(looked_at, self._config.aspect, self._config.fit)
-        ymin, xmin, ymax, xmax = map(float, box)
-        left, right = max(x + xmin * wide, looked_at[0]), min(x + xmax * wide, looked_at[0] + looked_at[2])
-        top, bottom = max(y + ymin * high, looked_at[1]), min(y + ymax * high, looked_at[1] + looked_at[3])
-        return (left, top, right - left, bottom - top) if left < right and top < bottom else None
+        edges = boxes[:, [1, 0, 3, 2]] * np.array([wide, high, wide, high]) + np.array([x, y, x, y])
+        low = np.array(looked_at[:2])
+        np.maximum(edges[:, :2], low, out=edges[:, :2])
+        np.minimum(edges[:, 2:], low + np.array(looked_at[2:]), out=edges[:, 2:])
+        return edges, (edges[:, :2] < edges[:, 2:]).all(axis=1)
+
+    def _mismatch(self, signal: Signal) -> SignalMismatch:
+        got = ", ".join(f"{i} {shape_text(shape)}" for i, shape in enumerate(shapes(signal)))
+        labels = len(signal.channels)
+        others = [name for name, head in HEADS.items() if head(Boxes.Config()).fits(signal)]
+        if others and others != [self._config.layout]:
+            fix = f"it would fit with layout: {' or '.join(others)}"
+        else:
+            fix = "say which of the outputs is which with boxes, classes, scores and count, or name a detector's model"
+        return SignalMismatch(
+            f"the outputs {got} with {labels} labels",
+            f"{self._head.expected(signal)} (layout: {self._config.layout})",
+            fix,
+        )
 
 
 def fitted(region: Box, aspect: float, fit: str) -> Box:
@@ -125,48 +143,3 @@ def fitted(region: Box, aspect: float, fit: str) -> Box:
     else:
         shown_width, shown_height = width, width / aspect
     return x + (width - shown_width) / 2, y + (height - shown_height) / 2, shown_width, shown_height
-
-
-def iou(a: Array, b: Array) -> float:
-    """Intersection over union of two boxes (ymin, xmin, ymax, xmax); 0 where either is empty."""
-    high = min(a[2], b[2]) - max(a[0], b[0])
-    wide = min(a[3], b[3]) - max(a[1], b[1])
-    if high <= 0 or wide <= 0:
-        return 0.0
-    both = float(high) * float(wide)
-    return both / (_area(a) + _area(b) - both)
-
-
-def _area(box: Array) -> float:
-    return float(box[2] - box[0]) * float(box[3] - box[1])
-
-
-def _count(value: float, most: int) -> int:
-    if not 0 <= value <= most:
-        raise ModelError(f"the model reported {value:g} boxes, expected 0 to {most}; check its input and its weights")
-    return int(value)
-
-
-def _outputs(signal: Signal, output: int, name: str) -> tuple[int | None, ...]:
-    """The shape of the output that has this part."""
-    if not signal.parts:
-        got = f"{signal}, one output"
-        raise SignalMismatch(got, "the four of a detector: boxes, classes, scores, count", "name a detector's model")
-    if output >= len(signal.parts):
-        got = f"{name}: {output}"
-        raise SignalMismatch(got, f"0 to {len(signal.parts) - 1}, the outputs of {signal}", f"correct {name}")
-    return signal.parts[output].shape
-
-
-def _expect(signal: Signal, output: int, name: str, shape: tuple[int | None, ...]) -> None:
-    if _outputs(signal, output, name) != shape:
-        raise _mismatch(signal, output, name, shape_text(shape))
-
-
-def _mismatch(signal: Signal, output: int, name: str, expected: str) -> SignalMismatch:
-    shapes = ", ".join(f"{i} {shape_text(part.shape)}" for i, part in enumerate(signal.parts))
-    return SignalMismatch(
-        f"output {output} {shape_text(signal.parts[output].shape)} for {name}",
-        expected,
-        f"say with boxes, classes, scores and count which of the outputs is which: {shapes}",
-    )

@@ -19,16 +19,37 @@ SUFFIXES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """An object in a picture; all in fractions of its width and height, so that a scaled copy has the same.
+
+    Args:
+        label: what it is.
+        x, y: of the upper left corner.
+        area: of the object itself where that is known, else of the box.
+        crowd: a group that is not boxed one by one: found or not, it counts for nothing.
+    """
+
+    label: str
+    x: float
+    y: float
+    width: float
+    height: float
+    area: float
+    crowd: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One labelled recording, not yet opened.
 
     Args:
         name: what people find it by, such as its path below the data set.
-        label: what it is.
+        label: what it is; empty where boxes say it.
         path: the file that holds it.
         row: which of an array file's items; None where the file is the item.
         start_s: where in the recording it begins.
         length_s: how much of it counts, a shorter one filled up with silence; all of it where None.
+        places: the objects in a picture of a detector's data set.
     """
 
     name: str
@@ -37,6 +58,7 @@ class Item:
     row: int | None = None
     start_s: float = 0.0
     length_s: float | None = None
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,12 +80,24 @@ class Request:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Labelled items, in an order that depends on nothing but the data."""
+    """Labelled items, in an order that depends on nothing but the data.
+
+    Args:
+        boxed: the items are pictures with places, for a detector.
+    """
 
     where: Path
     layout: str
     split: str | None
     items: tuple[Item, ...]
+    boxed: bool = False
+
+    @property
+    def labels(self) -> list[str]:
+        """Each one once, in order."""
+        if self.boxed:
+            return list(dict.fromkeys(place.label for item in self.items for place in item.places))
+        return list(dict.fromkeys(item.label for item in self.items))
 
 
 def folders(where: Path) -> list[Path]:

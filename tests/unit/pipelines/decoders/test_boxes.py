@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipelines.core import Frame, Result, Signal
 from pipelines.decoders.boxes import Boxes
 from pipelines.errors import ModelError, SignalMismatch
+from pipelines.transforms.crop import Crop
 
 LABELS = ("cat", "dog", "car")
 CAPTURED = Frame(np.zeros((100, 200, 3), np.uint8), t=1.5, seq=3)  # 200 px wide, 100 px high
@@ -125,11 +126,11 @@ def near(found: list[Any], limit: float) -> bool:
     ("signal", "said"),
     [
         (Signal((3,), "float32", None, "scores", LABELS), "the four of a detector"),
-        (bundle(part(10, 4), part(10), part(10)), "count: 3"),
-        (bundle(part(10), part(10, 4), part(10), part()), r"output 0 \[10\] for boxes"),
-        (bundle(part(10, 4), part(9), part(10), part()), r"output 1 \[9\] for classes"),
-        (bundle(part(10, 4), part(10), part(10, 2), part()), r"output 2 \[10, 2\] for scores"),
-        (bundle(part(10, 4), part(10), part(10), part(5)), r"output 3 \[5\] for count"),
+        (bundle(part(10, 4), part(10), part(10)), r"the outputs 0 \[10, 4\], 1 \[10\], 2 \[10\] with 3 labels"),
+        (bundle(part(10), part(10, 4), part(10), part()), r"0 \[10\], 1 \[10, 4\]"),
+        (bundle(part(10, 4), part(9), part(10), part()), r"1 \[9\]"),
+        (bundle(part(10, 4), part(10), part(10, 2), part()), r"2 \[10, 2\]"),
+        (bundle(part(10, 4), part(10), part(10), part(5)), r"3 \[5\] with"),
         (bundle(part(10, 4), part(10), part(10), part(), labels=()), "without labels"),
     ],
 )
@@ -143,7 +144,7 @@ def test_outputs_in_another_order_are_named() -> None:
     decoder.resolve(bundle(part(1), part(1, 4), part(), part(1)))
     y = (np.float32([0.9]), np.float32([[0, 0, 1, 1]]), np.float32([1]), np.float32([1]))
     assert [r.label for r in decoder.decode(y, CAPTURED)] == ["dog"]
-    with pytest.raises(ValueError, match="expected four"):
+    with pytest.raises(ValueError, match="expected four different"):
         Boxes.Config(scores=0)
 
 
@@ -159,3 +160,70 @@ def test_outputs_in_another_order_are_named() -> None:
 def test_what_no_detector_says_is_an_error(row: Any, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         decode([row])
+
+
+# ---- and back: detect, crop, classify ----------------------------------------------------------------------------
+
+
+@st.composite
+def pictures(draw: st.DrawFn) -> tuple[int, int, str, float]:
+    """Width, height, fit and aspect."""
+    fit = draw(st.sampled_from(["stretch", "crop", "letterbox"]))
+    return draw(st.integers(1, 400)), draw(st.integers(1, 400)), fit, draw(st.sampled_from([0.5, 1.0, 1.5]))
+
+
+edges = st.floats(-0.5, 1.5, width=32)
+
+
+@given(pictures(), st.tuples(edges, edges, edges, edges))
+def test_a_region_is_what_the_resize_showed_there(picture: tuple[int, int, str, float], box: Any) -> None:
+    """Of a picture whose pixels say where they are: the step resize's own geometry, by its definition in its docs."""
+    width, height, fit, aspect = picture
+    captured = Frame(np.zeros((height, width, 3), np.uint8), t=0.0, seq=0)
+    scale = {"stretch": (width, height), "crop": (min(width, height * aspect), min(height, width / aspect)),
+             "letterbox": (max(width, height * aspect), max(height, width / aspect))}[fit]  # fmt: skip
+    left, top = (width - scale[0]) / 2, (height - scale[1]) / 2
+    x1, x2 = (min(max(left + v * scale[0], 0), width) for v in (box[1], box[3]))
+    y1, y2 = (min(max(top + v * scale[1], 0), height) for v in (box[0], box[2]))
+    found = decode([(*box, 0, 0.9)], Frame((), 0.0, 0, source=captured), fit=fit, aspect=aspect)
+    if x2 - x1 <= 1e-9 or y2 - y1 <= 1e-9:  # nothing of it is in the picture, or it has no area
+        assert all(r.region and min(r.region[2:]) <= 1e-9 for r in found)
+        return
+    (result,) = found
+    assert result.region == pytest.approx((x1, y1, x2 - x1, y2 - y1), abs=1e-4)
+
+
+@given(pictures(), st.tuples(edges, edges, edges, edges), st.floats(0, 2))
+def test_what_crop_cuts_out_holds_the_region_and_lies_in_the_picture(
+    picture: tuple[int, int, str, float], box: Any, margin: float
+) -> None:
+    width, height, fit, aspect = picture
+    y, x = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
+    captured = Frame(np.stack([x % 256, y % 256, x // 256 + 2 * (y // 256)], axis=-1).astype(np.uint8), t=0.0, seq=0)
+    step = Crop(Crop.Config(margin=margin))
+    step.resolve(Signal((height, width, 3), "uint8", None, "image", ("r", "g", "b")))
+    for result in decode([(*box, 0, 0.9)], Frame((), 0.0, 0, source=captured), fit=fit, aspect=aspect):
+        assert result.region is not None
+        (frame,) = step.process(Frame(captured.array, 0.0, 0, cause=result))
+        cut = frame.array
+        assert cut.size > 0
+        r, g, b = map(int, cut[0, 0])
+        left, top = r + 256 * (b % 2), g + 256 * (b // 2)
+        high, wide = cut.shape[:2]
+        dx, dy = margin * result.region[2], margin * result.region[3]
+        assert left <= max(0, result.region[0] - dx) < left + 1
+        assert top <= max(0, result.region[1] - dy) < top + 1
+        right, bottom = result.region[0] + result.region[2] + dx, result.region[1] + result.region[3] + dy
+        assert left + wide - 1 < min(width, right) + 1e-6
+        assert left + wide >= min(width, right) - 1e-6
+        assert top + high >= min(height, bottom) - 1e-6
+        assert left + wide <= width
+        assert top + high <= height
+
+
+def test_the_whole_picture_is_cropped_as_it_is() -> None:
+    (result,) = decode([(0, 0, 1, 1, 0, 0.9)])
+    step = Crop(Crop.Config(margin=0.1))
+    step.resolve(Signal((100, 200, 3), "uint8", None, "image", ("r", "g", "b")))
+    (frame,) = step.process(Frame(CAPTURED.array, 1.5, 3, cause=result))
+    assert frame.array.shape == (100, 200, 3)
