@@ -27,7 +27,7 @@ test-slow: .venv/.test
 
 # As on a board with its own BSP: Debian's OpenCV, numpy 1, tflite-runtime. Needs Debian's python3-venv and python3-opencv.
 test-bsp: .venv-bsp/.done
-	.venv-bsp/bin/pytest $(SPREAD) --benchmark-skip tests/unit tests/contract
+	.venv-bsp/bin/pytest $(SPREAD) --benchmark-skip tests/unit tests/contract tests/integration/test_v4l2.py tests/integration/test_gstreamer_rtsp.py
 
 # What needs the training frameworks: every model retrained on a little data, the lab, quantising and pruning.
 test-train: .venv-train/.done

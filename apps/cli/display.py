@@ -11,7 +11,7 @@ from apps.cli.table import times
 from hal.targets import shown
 from pipelines.actions.jsonl import record
 from pipelines.config.demo import Demo
-from pipelines.core import Ended, Event, LinkBack, LinkLost, Result, SensorBack, SensorLost, Target
+from pipelines.core import Ended, Event, LinkBack, LinkLost, Result, SensorBack, SensorLost, StageTime, Target
 from pipelines.graph import Graph
 from pipelines.timing import Stats
 
@@ -26,6 +26,7 @@ class Display:
 
     def __init__(self, demo: Demo, graphs: Sequence[Graph], target: Target, stats: Stats) -> None:
         self.demo, self.graphs, self.target, self.stats = demo, graphs, target, stats
+        self.modes = _Modes(graphs)
         self.err: TextIO = sys.stderr
 
     def start(self) -> None:
@@ -52,6 +53,8 @@ class Display:
             self._say(f"sensor lost: {event.reason}; trying to get it back", event.pipeline)
         elif isinstance(event, SensorBack):
             self._say(f"sensor is back after {event.after_s:.1f} s", event.pipeline)
+        elif mode := self.modes.news(event):
+            self._say(mode, event.pipeline)
         elif isinstance(event, LinkLost):
             self._say(f"link to {event.to} lost: {event.reason}; trying to get it back", event.pipeline)
         elif isinstance(event, LinkBack):
@@ -65,6 +68,9 @@ class Display:
             self._say(f"{ended.reason}: {ended.frames} frames, {ended.results} results", ended.pipeline)
             if ended.reason == "end of input" and not ended.frames:
                 self._say(NOTHING, ended.pipeline)
+        for graph in self.graphs:
+            if copied := getattr(graph.sensor, "copied", 0):
+                self._say(f"{copied} pictures were copied, as their source has few buffers", graph.name)
         for where, count in self.stats.dropped.items():
             away = ", or the sensor was away" if self.stats.lost else ""
             away += ", or what it sends to was away" if self.stats.links else ""
@@ -90,11 +96,26 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
+class _Modes:
+    """What a camera really delivers, which it knows with its first picture: told once for each pipeline."""
+
+    def __init__(self, graphs: Sequence[Graph]) -> None:
+        self._untold = {graph.name: graph for graph in graphs if hasattr(graph.sensor, "mode")}
+
+    def news(self, event: Event) -> str:
+        """In words; empty where there is nothing to say now."""
+        if not self._untold or not isinstance(event, StageTime) or event.pipeline not in self._untold:
+            return ""
+        graph = self._untold.pop(event.pipeline)
+        mode: str = graph.sensor.mode  # type: ignore[attr-defined]
+        return f"{graph.sensor_name} delivers {mode}" if mode else ""
+
+
 class JsonLines:
     """For programs: one object a line on standard output."""
 
-    def __init__(self, stats: Stats, target: Target) -> None:
-        self.stats, self.target = stats, target
+    def __init__(self, graphs: Sequence[Graph], target: Target, stats: Stats) -> None:
+        self.modes, self.target, self.stats = _Modes(graphs), target, stats
 
     def start(self) -> None:
         """Nothing to say yet."""
@@ -108,6 +129,9 @@ class JsonLines:
                 self._write({"event": "sensor_lost", "reason": event.reason}, event.pipeline)
             case SensorBack():
                 self._write({"event": "sensor_back", "after_s": round(event.after_s, 3)}, event.pipeline)
+            case StageTime():
+                if mode := self.modes.news(event):
+                    self._write({"event": "sensor", "mode": mode}, event.pipeline)
             case LinkLost():
                 self._write({"event": "link_lost", "to": event.to, "reason": event.reason}, event.pipeline)
             case LinkBack():

@@ -58,7 +58,7 @@ def run(
     # the summary comes when everything is closed, and whatever ended the run
     with ExitStack() as after, opened(config, target, changes) as (demo, graphs, built):
         stats = Stats(order=stage_order(graphs))
-        display = JsonLines(stats, built) if as_json else Display(demo, graphs, built, stats)
+        display = JsonLines(graphs, built, stats) if as_json else Display(demo, graphs, built, stats)
         start(built, stats, display)
         display.start()
         after.callback(display.finish)

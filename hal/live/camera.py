@@ -14,6 +14,8 @@ from hal.recordings.pictures import RGB
 from pipelines.core import Array, Frame, Signal
 from pipelines.errors import DeviceError, DeviceLost
 
+STALL_S = 15.0
+"""A device that says nothing for so long, although OpenCV's own limits are shorter (10 s in V4L2), counts as lost."""
 JOIN_S = 0.5
 """How long close() waits for a read in progress; after that its thread ends by itself, at the read's own time limit."""
 
@@ -28,6 +30,10 @@ class LiveCamera:
         device: number, /dev/videoN, RTSP or HTTP URL, or a GStreamer pipeline that ends in appsink.
         fps, width_px, height_px: asked of a local camera, which takes the nearest that it has.
         clock: monotonic time in s.
+        stall_s: a device that gives no picture for so long counts as lost.
+
+    ``mode`` tells what a local camera delivers ("640x480 at 30 fps"), and what it was asked for where that differs;
+    empty before its first picture.
 
     Raises:
         DeviceError: ``device`` is none of these.
@@ -44,11 +50,13 @@ class LiveCamera:
         width_px: int | None = None,
         height_px: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        stall_s: float = STALL_S,
     ) -> None:
         self._cv2 = opencv("the camera")
         self._source = parse(device)
         self._wishes = {"CAP_PROP_FRAME_WIDTH": width_px, "CAP_PROP_FRAME_HEIGHT": height_px, "CAP_PROP_FPS": fps}
-        self._fps, self._clock = fps, clock
+        self._fps, self._clock, self._stall_s = fps, clock, stall_s
+        self.mode = ""
         self._closed = False
         self._grabber: _Grabber | None = None
         self._origin: float | None = None
@@ -58,6 +66,8 @@ class LiveCamera:
     def frames(self) -> Iterator[Frame]:
         if self._closed:
             return
+        if self._grabber is not None and self._grabber.hangs():
+            raise DeviceLost(f"{describe(self._source)} still hangs in its driver; unplug it and plug it in again")
         grabber = self._grabber = _Grabber(self._open, self._rgb, self._clock)
         if self._closed:  # while this one was being made
             grabber.close()
@@ -77,7 +87,7 @@ class LiveCamera:
 
     def _delivered(self, grabber: _Grabber) -> Iterator[Frame]:
         number, seq = -1, self._seq + 1
-        while (picture := grabber.latest.get()) is not None:
+        while (picture := self._next(grabber)) is not None:
             rgb, count, arrived = picture
             if self._origin is None:
                 self._origin = arrived
@@ -89,11 +99,23 @@ class LiveCamera:
             number, self._seq, self._t = count, seq + count, t
             yield Frame(rgb, t, self._seq, self._at, arrived)
 
+    def _next(self, grabber: _Grabber) -> tuple[Array, int, float] | None:
+        try:
+            return grabber.latest.get(self._stall_s)
+        except TimeoutError:
+            raise DeviceLost(
+                f"{describe(self._source)} sent no picture for {self._stall_s:g} s; check its cable or network"
+            ) from None
+
     def _open(self) -> Any:
         capture = open_camera(self._cv2, self._source)
-        for name, value in self._wishes.items():
-            if value is not None and isinstance(self._source, int):
-                capture.set(getattr(self._cv2, name), value)
+        if isinstance(self._source, int):
+            for name, value in self._wishes.items():
+                if value is not None:
+                    capture.set(getattr(self._cv2, name), value)
+            got = [capture.get(getattr(self._cv2, name)) for name in self._wishes]
+            asked = [wish or value for wish, value in zip(self._wishes.values(), got, strict=True)]
+            self.mode = _mode(*got) + (f", asked for {_mode(*asked)}" if asked != got else "")
         return capture
 
     def _rgb(self, capture: Any) -> Array:
@@ -102,6 +124,10 @@ class LiveCamera:
             raise DeviceLost(f"{describe(self._source)} stopped sending pictures; check its cable or network")
         rgb: Array = self._cv2.cvtColor(bgr, self._cv2.COLOR_BGR2RGB)
         return rgb
+
+
+def _mode(width_px: float, height_px: float, fps: float) -> str:
+    return f"{width_px:g}x{height_px:g} at {fps:g} fps"
 
 
 class _Grabber:
@@ -121,6 +147,11 @@ class _Grabber:
     def close(self) -> None:
         self.latest.close()
         self._thread.join(JOIN_S)
+
+    def hangs(self) -> bool:
+        """Whether a read that close() did not wait for is still in progress."""
+        self._thread.join(JOIN_S if self.latest.closed else 0.0)
+        return self.latest.closed and self._thread.is_alive()
 
     def _run(self) -> None:
         try:

@@ -58,9 +58,11 @@ def open_camera(cv2: ModuleType, source: Source) -> Any:
 
 
 def _capture(cv2: ModuleType, source: Source) -> Any:
-    if isinstance(source, int):
-        return cv2.VideoCapture(source)
     backends = cv2.videoio_registry.getBackends()
+    if isinstance(
+        source, int
+    ):  # left to itself a BSP's OpenCV takes GStreamer, which fails at a mode that is not there
+        return cv2.VideoCapture(source, cv2.CAP_V4L2) if cv2.CAP_V4L2 in backends else cv2.VideoCapture(source)
     if "!" in source and "://" not in source.partition("!")[0]:
         if cv2.CAP_GSTREAMER not in backends:
             raise DeviceError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from ctypes import POINTER, byref, c_int, c_size_t, c_uint, c_uint64, c_ulong, c_void_p
 from functools import cache
@@ -25,6 +27,8 @@ QUEUED = 1
 """Pictures that wait in the appsink: the newest."""
 HELD = 5
 """Pictures that may be out at once: in the run's queue, in work, shown as a preview, in a cascade, and one spare."""
+RESERVED = QUEUED + 2
+"""Of a pool with an end, what the source needs to go on: one to fill, one on its way, and those that wait."""
 POLL_NS = 100_000_000
 INSTALL = (
     "on Debian: apt-get install python3-gi gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base "
@@ -39,6 +43,11 @@ NO_OFFSET = 2**64 - 1
 
 class GStreamerCamera:
     """A Sensor of RGB pictures, uint8 [height, width, 3], read-only: a frame owns the mapping of its buffer.
+
+    RGB, BGR and GRAY8 are not copied, with one exception, which ``copied`` counts: where the source's pool has an end
+    (a driver with four buffers), and those that are out would leave it none to fill, a picture is copied.
+
+    A stream that cannot have an end (a camera's, not a file's) and ends is a loss.
 
     Args:
         pipeline: as gst-launch takes it; an appsink is put at its end unless it has one there.
@@ -69,6 +78,7 @@ class GStreamerCamera:
         self._closed = threading.Event()
         self._origin: float | None = None
         self._seq, self._at, self._t = -1, -1, 0.0
+        self.copied = 0
         self.output = Signal((height_px, width_px, 3), "uint8", fps, "image", RGB)
 
     def frames(self) -> Iterator[Frame]:
@@ -100,7 +110,8 @@ class GStreamerCamera:
                             f"{self._name} sent no picture for {self._stall_s:g} s; check its cable or network"
                         )
                     continue
-                data, number = picture
+                data, number, copied = picture
+                self.copied += copied
                 last = arrived = self._clock()
                 if self._origin is None:
                     self._origin = arrived
@@ -127,12 +138,11 @@ class _Running:
         except Exception as error:  # GLib.Error, which is imported with gi alone
             if not hasattr(error, "message"):
                 raise
-            raise DeviceError(
-                f"{name} is no pipeline ({error.message}); correct device, and try it with gst-launch-1.0"
-            ) from error
+            raise DeviceError(f"{name} is no pipeline ({error.message}); {_correction(error.message)}") from error
         self._sink = self._find_sink()
         self._sink.set_property("caps", gst.Caps.from_string(caps))
-        for key, value in {"max-buffers": QUEUED, "drop": True, "sync": False, "emit-signals": False}.items():
+        for key, value in {"max-buffers": QUEUED, "drop": True, "sync": False, "emit-signals": False,
+                           "enable-last-sample": False}.items():  # fmt: skip
             self._sink.set_property(key, value)
         self._pointer = _pointer(self._sink)
         # kept here for as long as GStreamer may call it
@@ -142,7 +152,8 @@ class _Running:
         self._bus = self._pipeline.get_bus()
         self._count = -1
         self._first: int | None = None
-        self._shape: tuple[str, int, int] | None = None
+        self._out: weakref.WeakSet[_Memory] = weakref.WeakSet()
+        self._pool: tuple[int | None, int] = None, 0
         try:
             if self._pipeline.set_state(gst.State.PLAYING) == gst.StateChangeReturn.FAILURE:
                 self.check()
@@ -152,20 +163,22 @@ class _Running:
             raise
 
     def _find_sink(self) -> Any:
-        sinks = []
-        found = self._pipeline.iterate_sinks() if hasattr(self._pipeline, "iterate_sinks") else None
-        while found is not None:
-            outcome, element = found.next()
-            if outcome != self._gst.IteratorResult.OK:
-                break
-            if element.get_factory().get_name() == "appsink":
-                sinks.append(element)
+        sinks = [sink for sink in self._elements("iterate_sinks") if sink.get_factory().get_name() == "appsink"]
         if len(sinks) != 1:
             raise DeviceError(f"{self._name} has {len(sinks)} appsinks, expected one at its end; correct device")
         return sinks[0]
 
-    def pull(self) -> tuple[Array, int] | None:
-        """The newest picture and its number in the stream; None where there is none within 0.1 s."""
+    def _elements(self, which: str) -> Iterator[Any]:
+        """What a method of Gst.Bin that iterates finds; a pipeline of one element is no bin."""
+        found = getattr(self._pipeline, which)() if hasattr(self._pipeline, which) else None
+        while found is not None:
+            outcome, element = found.next()
+            if outcome != self._gst.IteratorResult.OK:
+                break
+            yield element
+
+    def pull(self) -> tuple[Array, int, bool] | None:
+        """The newest picture, its number in the stream, and whether it is a copy; None: none came within 0.1 s."""
         sample = self._library.app.gst_app_sink_try_pull_sample(self._pointer, POLL_NS)
         if not sample:
             return None
@@ -174,23 +187,43 @@ class _Running:
         if memory.offset != NO_OFFSET:  # the source counts: what the appsink dropped is a gap
             self._first = memory.offset if self._first is None else self._first
             self._count = max(self._count, memory.offset - self._first)
-        return memory.picture(), self._count
+        if memory.pool != self._pool[0]:
+            self._pool = memory.pool, self._library.most_buffers(memory.pool)
+        most = self._pool[1]
+        self._out.add(memory)
+        if most and len(self._out) + RESERVED > most:
+            copy = memory.picture().copy()
+            copy.setflags(write=False)
+            return copy, self._count, True
+        return memory.picture(), self._count, False
 
     def check(self) -> bool:
-        """Whether the stream has ended.
+        """Whether the stream has ended, as one may that has an end.
 
         Raises:
-            DeviceError: the pipeline reports an error.
+            DeviceError: the pipeline reports an error, or a camera's stream ended.
         """
         kinds = self._gst.MessageType
         message = self._bus.timed_pop_filtered(0, kinds.ERROR | kinds.EOS)
         if message is None:
             return False
         if message.type == kinds.EOS:
-            return True
+            if self._may_end():
+                return True
+            raise DeviceError(f"{self._name} ended its stream; check the device, its cable or network")
         error, detail = message.parse_error()
         why = _why(error.message, detail or "")
         raise DeviceError(f"{self._name} failed in {message.src.get_name()}: {why}")
+
+    def _may_end(self) -> bool:
+        """Whether it is a file's stream, one of a known duration or of so many pictures."""
+        for source in self._elements("iterate_sources"):
+            if source.find_property("num-buffers") is not None and source.get_property("num-buffers") >= 0:
+                return True
+            if "File" in source.get_metadata("klass"):
+                return True
+        known, duration_ns = self._pipeline.query_duration(self._gst.Format.TIME)
+        return bool(known and duration_ns > 0)  # a live one may answer that it does not know
 
     def close(self) -> None:
         """Stop it. Pictures that are out stay valid."""
@@ -208,7 +241,8 @@ class _Memory:
         self._format = library.video.gst_video_format_to_string(ctypes.cast(info.finfo, POINTER(c_int))[0]).decode()
         self._width, self._height = info.width, info.height
         self._strides, self._offsets = list(info.stride), list(info.offset)
-        self.offset = ctypes.cast(self._buffer, POINTER(_Buffer)).contents.offset
+        buffer = ctypes.cast(self._buffer, POINTER(_Buffer)).contents
+        self.offset, self.pool = buffer.offset, buffer.pool
         if meta := library.video.gst_buffer_get_video_meta(self._buffer):
             self._strides, self._offsets = list(meta.contents.stride), list(meta.contents.offset)
         mapped = _MapInfo()
@@ -335,6 +369,11 @@ class _Library:
             (self.gst, "gst_buffer_map", c_int, [c_void_p, POINTER(_MapInfo), c_int]),
             (self.gst, "gst_buffer_unmap", None, [c_void_p, POINTER(_MapInfo)]),
             (self.gst, "gst_pad_add_probe", c_ulong, [c_void_p, c_int, _Probe, c_void_p, c_void_p]),
+            (self.gst, "gst_buffer_pool_get_config", c_void_p, [c_void_p]),
+            (self.gst, "gst_buffer_pool_config_get_params", c_int,
+             [c_void_p, POINTER(c_void_p), *[POINTER(c_uint)] * 3]),
+            (self.gst, "gst_structure_free", None, [c_void_p]),
+            (self.gst, "gst_query_parse_allocation", None, [c_void_p, POINTER(c_void_p), POINTER(c_int)]),
             (self.gst, "gst_query_add_allocation_pool", None, [c_void_p, c_void_p, c_uint, c_uint, c_uint]),
             (self.gst, "gst_query_add_allocation_meta", None, [c_void_p, c_size_t, c_void_p]),
             (self.video, "gst_video_info_from_caps", c_int, [POINTER(_VideoInfo), c_void_p]),
@@ -345,6 +384,16 @@ class _Library:
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
 
+    def most_buffers(self, pool: int | None) -> int:
+        """How many buffers that pool may ever have; 0: as many as are asked for."""
+        if not pool:
+            return 0
+        most = c_uint(0)
+        config = self.gst.gst_buffer_pool_get_config(pool)
+        self.gst.gst_buffer_pool_config_get_params(config, None, None, None, byref(most))
+        self.gst.gst_structure_free(config)
+        return most.value
+
     def answer_allocation(self) -> Any:
         """A probe that asks upstream for a pool of more buffers than may be out at once, with strides as it likes."""
         meta = self.video.gst_video_meta_api_get_type()
@@ -353,7 +402,11 @@ class _Library:
             query = info.contents.data
             if ctypes.cast(query, POINTER(_Query)).contents.kind != ALLOCATION:
                 return PROBE_OK
-            self.gst.gst_query_add_allocation_pool(query, None, 0, QUEUED + HELD + 1, 0)
+            caps, info = c_void_p(), _VideoInfo()
+            self.gst.gst_query_parse_allocation(query, byref(caps), None)
+            if not caps or not self.video.gst_video_info_from_caps(byref(info), caps):
+                return PROBE_OK
+            self.gst.gst_query_add_allocation_pool(query, None, info.size, QUEUED + HELD + 1, 0)
             self.gst.gst_query_add_allocation_meta(query, meta, None)
             return PROBE_HANDLED
 
@@ -383,6 +436,17 @@ def _caps(fps: float | None, width_px: int | None, height_px: int | None) -> str
     text += f",width={width_px}" if width_px else ""
     text += f",height={height_px}" if height_px else ""
     return text + (f",framerate={round(fps * 1000)}/1000" if fps else "")
+
+
+def _correction(message: str) -> str:
+    """What to do about a text that is no pipeline."""
+    if not (missing := re.search(r'no element "([^"]+)"', message)):
+        return "correct device, and try it with gst-launch-1.0"
+    if missing[1].startswith("imxvideoconvert"):
+        return "it comes with NXP's BSP; elsewhere take videoconvert, which does it in software"
+    if missing[1] == "libcamerasrc":
+        return "install its plugin, on Debian: apt-get install gstreamer1.0-libcamera"
+    return f"correct device, or install the plugin that has it (gst-inspect-1.0 {missing[1]} finds it)"
 
 
 def _why(message: str, detail: str) -> str:

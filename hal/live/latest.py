@@ -39,14 +39,18 @@ class Latest(Generic[T]):
             self._closed = True
             self._changed.notify_all()
 
-    def get(self) -> T | None:
+    def get(self, timeout_s: float | None = None) -> T | None:
         """The newest item, as soon as there is one that was not taken; None once closed.
 
         Raises:
+            TimeoutError: none came for so long.
             What the writer failed with.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._item is not None or self._error is not None)
+            if not self._changed.wait_for(
+                lambda: self._closed or self._item is not None or self._error is not None, timeout_s
+            ):
+                raise TimeoutError
             if self._closed:
                 return None
             if self._item is None and self._error is not None:

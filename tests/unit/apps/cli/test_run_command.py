@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import demos
+import fakes
 from apps.cli.main import main
 
 
@@ -181,7 +183,7 @@ def test_a_lost_link_is_told_at_once_and_in_the_summary(capsys: pytest.CaptureFi
     from pipelines.timing import Stats
 
     stats = Stats()
-    for watcher in (stats, display := Display(Demo("", ""), [], Sim(), stats), lines := JsonLines(stats, Sim())):
+    for watcher in (stats, display := Display(Demo("", ""), [], Sim(), stats), lines := JsonLines([], Sim(), stats)):
         watcher.on(LinkLost("the cable was pulled"))
         watcher.on(LinkBack(0.25))
         for seq in range(2):
@@ -200,3 +202,32 @@ def test_a_lost_link_is_told_at_once_and_in_the_summary(capsys: pytest.CaptureFi
     assert (lost, back["event"], summary["link_lost"]) == (
         {"event": "link_lost", "to": "the board", "reason": "the cable was pulled"}, "link_back", 1,
     )  # fmt: skip
+
+
+def test_what_a_camera_delivers_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    from apps.cli.display import Display, JsonLines
+    from hal.sim.target import Sim
+    from pipelines.config.demo import Demo
+    from pipelines.core import StageTime
+    from pipelines.timing import Stats
+
+    class Camera(fakes.FakeSensor):
+        mode, copied = "640x480 at 30 fps, asked for 1280x720 at 60 fps", 3
+
+    stats, graphs = Stats(), [replace(fakes.graph(Camera([])), name=name) for name in ("left", "right")]
+    display, lines = Display(Demo("", ""), graphs, Sim(), stats), JsonLines(graphs, Sim(), stats)
+    for watcher in (display, lines):
+        for pipeline in ("right", "right", "left"):
+            watcher.on(StageTime("resize", 0.001, 0, pipeline))
+    display.finish()
+    told = capsys.readouterr()
+    demos.says(told.err, [
+        "right: camera delivers 640x480 at 30 fps, asked for 1280x720 at 60 fps",
+        "left: camera delivers 640x480 at 30 fps, asked for 1280x720 at 60 fps",
+        "left: 3 pictures were copied, as their source has few buffers",
+        "right: 3 pictures were copied",
+    ])  # fmt: skip
+    assert told.err.count("delivers") == 2
+    assert [json.loads(line) for line in told.out.splitlines()] == [
+        {"event": "sensor", "mode": f"camera delivers {Camera.mode}", "pipeline": name} for name in ("right", "left")
+    ]

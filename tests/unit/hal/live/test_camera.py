@@ -32,6 +32,9 @@ class FakeCapture:
     def set(self, key: int, value: float) -> None:
         self.wishes[key] = value
 
+    def get(self, key: int) -> float:
+        return {3: 640.0, 4: 480.0, 5: 30.0}[key]
+
     def release(self) -> None:
         self.released.set()
 
@@ -80,6 +83,29 @@ def test_pictures_are_rgb_with_their_arrival(make: Callable[..., Any]) -> None:
     assert (second.t, second.seq, second.at, second.arrived) == (pytest.approx(0.1), 1, 1, 50.1)
 
 
+def test_what_a_camera_has_not_is_told(make: Callable[..., Any]) -> None:
+    sensor, capture, _ = make(fps=60.0, width_px=1280, height_px=720)
+    assert sensor.mode == ""
+    capture.give(BLUE_AS_BGR)
+    next(sensor.frames())
+    assert sensor.mode == "640x480 at 30 fps, asked for 1280x720 at 60 fps"
+
+
+def test_a_driver_that_hangs_is_lost_and_is_not_opened_again_while_it_does(make: Callable[..., Any]) -> None:
+    sensor, capture, _ = make(stall_s=0.05)
+    with pytest.raises(DeviceLost, match="the camera 0 sent no picture for 0.05 s"):
+        next(sensor.frames())
+    with pytest.raises(DeviceLost, match="still hangs in its driver"):
+        next(sensor.frames())
+    capture.give(BLUE_AS_BGR)
+    assert capture.released.wait(5)
+    for thread in threading.enumerate():
+        if thread.name == "camera":
+            thread.join(5)
+    capture.give(BLUE_AS_BGR)
+    assert next(sensor.frames()).array[0, 0].tolist() == [0, 0, 255]
+
+
 def test_a_camera_in_the_network_is_asked_for_nothing(make: Callable[..., Any]) -> None:
     sensor, capture, _ = make("http://host/video", fps=10.0)
     capture.give(BLUE_AS_BGR)
@@ -112,6 +138,7 @@ def test_not_to_be_opened_is_lost_only_if_it_was_there(
     capture.give(BLUE_AS_BGR)
     frames = sensor.frames()
     next(frames)
+    capture.give(None)
     frames.close()
     monkeypatch.setattr("hal.live.camera.open_camera", refuse)
     with pytest.raises(DeviceLost, match="no such camera"):

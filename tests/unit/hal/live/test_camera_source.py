@@ -68,6 +68,7 @@ def fake_cv2(calls: list[tuple[object, ...]], backends: list[int]) -> SimpleName
         videoio_registry=SimpleNamespace(getBackends=lambda: backends),
         CAP_FFMPEG=1900,
         CAP_GSTREAMER=1800,
+        CAP_V4L2=200,
         CAP_PROP_OPEN_TIMEOUT_MSEC=53,
         CAP_PROP_READ_TIMEOUT_MSEC=54,
         __version__="4.6.0",
@@ -86,6 +87,11 @@ def test_a_url_has_time_limits_where_ffmpeg_reads_it() -> None:
     assert calls == [("rtsp://me:secret@host/1", 1900, [53, 5000, 54, 3000])]
     assert "rtsp://…@host/1 cannot be opened; check the address" in message
     assert refused("rtsp://host/1", [1800])[1] == [("rtsp://host/1",)]
+
+
+def test_a_number_is_v4l2_s_where_that_is_there() -> None:
+    assert refused(99, [1800, 200])[1] == [(99, 200)]
+    assert refused(99, [1800])[1] == [(99,)]
 
 
 def test_a_pipeline_needs_gstreamer() -> None:
