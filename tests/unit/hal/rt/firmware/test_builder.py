@@ -8,13 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from writers import small_disk
 
 import tiny_models
 from hal.rt.firmware import builder, link, needed, toolchain
 from hal.rt.firmware.builder import Image, build
 from hal.rt.firmware.models import ModelSource
 from pipelines.errors import CapabilityError, MissingDependency, ModelError, OutputError
+from writers import small_disk
 
 
 @pytest.fixture(autouse=True)
