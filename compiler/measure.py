@@ -14,7 +14,15 @@ from pipelines.errors import DeviceTimeout, MissingDependency, ModelError
 
 BOARD = Path(__file__).parent / "board"
 TARGET = ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16")
-FLAGS = ("-O2", "-std=gnu99", "-ffunction-sections", "-fdata-sections", "-nostartfiles", "-Wl,--gc-sections")
+FLAGS = (
+    "-O2",
+    "-std=gnu99",
+    "-ffp-contract=off",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-nostartfiles",
+    "-Wl,--gc-sections",
+)
 NEEDED = {"arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi", "qemu-system-arm": "qemu-system-arm"}
 LIBRARY_FLAGS = ("-O2", "-w", "-ffunction-sections", "-fdata-sections")
 DEADLINE_S = 300

@@ -1,4 +1,4 @@
-"""A .tflite file as a Graph. Nothing outside the file's bytes is read, and what is odd about them is one sentence."""
+"""A model's file as a Graph. Nothing outside the file's bytes is read, and what is odd about them is one sentence."""
 
 from __future__ import annotations
 
@@ -43,13 +43,17 @@ OPTIONS["max_pool_2d"] = OPTIONS["average_pool_2d"]
 
 
 def read_graph(path: Path) -> Graph:
-    """Read a model.
+    """Read a model; a .skops file as ``compiler.classical`` does.
 
     Raises:
         ModelError: no such file, no .tflite model, cut short or damaged, several subgraphs, a size that is not known
             before it runs, a custom operator, or a type that is not known here.
         MissingDependency: the schema's package is not installed.
     """
+    if path.suffix == ".skops":
+        from compiler.classical import read_skops
+
+        return read_skops(path, identifier(path.stem))
     try:
         data = path.read_bytes()
     except OSError as problem:
@@ -199,10 +203,18 @@ class _Reader:
         return ModelError(f"{self.path}: {what}")
 
 
+TAKEN = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
+    "for", "goto", "if", "inline", "int", "long", "main", "register", "restrict", "return", "short", "signed", "sizeof",
+    "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
+}  # fmt: skip
+"""Names that C keeps for itself."""
+
+
 def identifier(text: str) -> str:
     """A name as C takes it."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", text)
-    return name if name[:1].isalpha() else f"model_{name}"
+    return name if name[:1].isalpha() and name not in TAKEN else f"model_{name}"
 
 
 def printable(text: str) -> str:

@@ -140,9 +140,10 @@ def _memory(bundle: Bundle) -> list[str]:
 
 
 def _totals(bundle: Bundle, measured: Measured) -> list[str]:
+    macs = _macs(bundle)
+    each = f", {measured.instructions / macs:.2f} a multiply-accumulate" if macs else ""
     return [
-        f"  {TITLES[bundle.kernels]}: {measured.instructions:,} instructions an inference, "
-        f"{measured.instructions / max(1, _macs(bundle)):.2f} a multiply-accumulate",
+        f"  {TITLES[bundle.kernels]}: {measured.instructions:,} instructions an inference{each}",
         f"  {TITLES[bundle.kernels]}: flash {measured.flash:,} bytes, RAM {measured.ram:,} bytes, of which "
         f"{measured.stack:,} are stack",
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -15,12 +14,13 @@ from pipelines.config.convert import convert
 from pipelines.config.schema import Config, InputPath, Positive, Step, Text
 from pipelines.config.yaml12 import read
 from pipelines.errors import ConfigError, ModelError, Problem
+from pipelines.network import loopback
 from pipelines.registry import did_you_mean
 from pipelines.resources import absent_models, expanded, fetched_files, manifests
 
 SUFFIXES = {".tflite": "tflite", ".onnx": "onnx", ".skops": "sklearn"}
-READS = {"armnn": "tflite", "bundle": "tflite", "opencv": "onnx", "tflm": "tflite"}
-"""Engines that take another one's files."""
+READS = {"armnn": ("tflite",), "bundle": ("tflite", "sklearn"), "opencv": ("onnx",), "tflm": ("tflite",)}
+"""Engines that take the files of others."""
 PICKLES = (".pkl", ".pickle", ".joblib")
 State = Literal["here", "damaged", "missing", "to fetch", "quoted"]
 
@@ -299,14 +299,7 @@ def secure(url: str) -> bool:
         host.encode("idna")  # as a look-up will
     except ValueError:
         return False
-    return bool(host) and url.isascii() and (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host)))
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return bool(host) and url.isascii() and (parts.scheme == "https" or (parts.scheme == "http" and loopback(host)))
 
 
 def _found(manifest: Manifest, file: ModelFile) -> Path | None:
@@ -339,9 +332,9 @@ def _find(reference: str, folder: Path) -> Path:
 
 def _from_manifest(path: Path, engine: str | None, accelerator: str | None) -> Model:
     manifest = read_manifest(path)
-    reads = READS.get(engine or "", engine)
+    reads = READS.get(engine or "", (engine,))
     for file in manifest.files:
-        if reads in (None, file.engine) and file.accelerator == accelerator:
+        if (engine is None or file.engine in reads) and file.accelerator == accelerator:
             there = find_file(manifest, file)
             verify(there, file)
             return Model(manifest.name, engine or file.engine, there, read_labels(manifest.labels), manifest, path)

@@ -95,10 +95,11 @@ def functions(bundles: Sequence[Bundle], folder: Path, *flags: str) -> list[Call
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
     opened = ctypes.CDLL(str(library))
-    return [_whole(bundle, opened) for bundle in bundles]
+    return [whole(bundle, opened) for bundle in bundles]
 
 
-def _whole(bundle: Bundle, library: ctypes.CDLL) -> Callable[..., list[np.ndarray]]:
+def whole(bundle: Bundle, library: ctypes.CDLL) -> Callable[..., list[np.ndarray]]:
+    """Of a library, from all inputs to all outputs, as stored."""
     memory, graph = bundle.memory, bundle.graph
     constants = (ctypes.c_uint8 * max(1, len(memory.constants))).in_dll(library, f"{bundle.name}_constants")
     run = getattr(library, bundle.name)

@@ -68,10 +68,10 @@ def compile_(
     measured: bool,
     as_json: bool,
 ) -> None:
-    """Compile MODEL, a name or a .tflite file, to C for a microcontroller.
+    """Compile MODEL, a name, a .tflite or a .skops file, to C for a microcontroller.
 
-    The bundle is one .c and one .h with Glow's static interface: no allocation, nothing but string.h. It gives the same
-    bits as TFLite's reference kernels.
+    The bundle is one .c and one .h with Glow's static interface: no allocation, nothing but string.h. Of a .tflite file
+    it gives the same bits as TFLite's reference kernels.
 
     \b
     eiq-demo compile kws --out build
@@ -79,6 +79,7 @@ def compile_(
     eiq-demo compile kws --out build --measure
     eiq-demo compile kws --out build --kernels cmsis-nn
     eiq-demo compile kws --out build --for ethos-u55-128
+    eiq-demo compile fan_state_forest --out build
     eiq-demo compile model.tflite --format header
     """
     from compiler import dump, passes, report
@@ -90,7 +91,7 @@ def compile_(
     from pipelines.errors import ModelError
     from pipelines.models import open_model
 
-    opened = open_model(model, Path.cwd(), "tflite")
+    opened = open_model(model, Path.cwd(), "bundle" if form == "bundle" and not accelerator else "tflite")
     if accelerator:
         if form != "bundle" or dump_graph or kernels != "own" or measured:
             raise click.UsageError("got --for with an option of the C, expected --out and --json alone beside it")

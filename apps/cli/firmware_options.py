@@ -64,7 +64,7 @@ def _source(text: str, bundles: dict[str, Path], features: bool | None) -> Model
     from pipelines.models import open_model
 
     name, _, path = text.rpartition("=")
-    model = open_model(path, Path.cwd(), "tflite")
+    model = open_model(path, Path.cwd(), "bundle")
     name = name or model.name
     window = mfcc = rate = None
     if features is not False and model.manifest:

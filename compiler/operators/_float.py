@@ -47,7 +47,7 @@ def convolution(graph: Graph, node: Node) -> Layer:
         options["dilation_hfactor"], options["dilation_wfactor"], *window(node, x, height, width, y),
         y.shape[3] // x.shape[3] if depthwise else 0, *_limits(node),
     ))  # fmt: skip
-    call = f"&{{s0}}, {{in0}}, {_at(0)}, {_at(1)}, {{out}}"
+    call = f"&{{s0}}, {{in0}}, {at(0)}, {at(1)}, {{out}}"
     macs = prod(y.shape) * height * width * (1 if depthwise else x.shape[3])
     constants = (weights.reshape(-1), _bias(graph, node, y.shape[3]))
     return Layer(node, "eiq_float_conv", ("float_conv",), (call,), constants, (shape,),
@@ -59,7 +59,7 @@ def fully_connected(graph: Graph, node: Node) -> Layer:
     x, weights = graph.tensors[node.inputs[0]], _constant(graph, node, 1)
     channels, depth = weights.shape
     low, high = _limits(node)
-    call = f"{{in0}}, {_at(0)}, {_at(1)}, {{out}}, {x.size // depth}, {depth}, {channels}, {low}, {high}"
+    call = f"{{in0}}, {at(0)}, {at(1)}, {{out}}, {x.size // depth}, {depth}, {channels}, {low}, {high}"
     constants = (weights.reshape(-1), _bias(graph, node, channels))
     return Layer(node, "eiq_float_dense", ("float_dense",), (call,), constants,
                  macs=x.size * channels, reason="float, row by row")  # fmt: skip
@@ -117,9 +117,14 @@ def _limits(node: Node) -> tuple[str, str]:
     return LIMITS[node.options.get("fused_activation_function", "none")]
 
 
-def _at(place: int) -> str:
-    """The address of a constant of floats."""
+def at(place: int) -> str:
+    """The address of a constant of floats, as a call has it."""
     return f"(const float *)(const void *){{w{place}}}"
+
+
+def constants(graph: Graph, node: Node) -> tuple[Array, ...]:
+    """All inputs but the first."""
+    return tuple(_constant(graph, node, place) for place in range(1, len(node.inputs)))
 
 
 def _constant(graph: Graph, node: Node, place: int) -> Array:

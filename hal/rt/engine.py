@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class BoardEngine:
-    """A .tflite model, compiled into the board's firmware.
+    """A .tflite or .skops model, compiled into the board's firmware.
 
     Its tensors are known from the file; the board is asked once it is bound, which the target does when a run starts.
 

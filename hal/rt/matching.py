@@ -1,4 +1,4 @@
-"""Which model of a board is which file: by the sha256 of the .tflite file, and the hash of the feature recipe."""
+"""Which model of a board is which file: by the sha256 of its file, and the hash of the feature recipe."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hal.rt.firmware.running import Running
     from hal.rt.wire import Wire
 
-ENGINES = ("bundle", "tflite")
+ENGINES = ("bundle", "sklearn", "tflite")
 SAMPLE_BYTES = 2
 LINK_SHARE = 0.8
 """So much of the link raw sound may take: the rest is for calls."""
@@ -123,8 +123,8 @@ class Rt:
     def engine_config(self, name: str) -> type[Any]:
         if name not in ENGINES:
             raise CapabilityError(
-                f"the target rt runs models that were compiled from .tflite (engines {' and '.join(ENGINES)}), got the "
-                f"engine {name}; the targets that have it: sim"
+                f"the target rt runs models that were compiled from .tflite or .skops (engines {', '.join(ENGINES)}), "
+                f"got the engine {name}; the targets that have it: sim"
             )
         return BoardEngine.Config
 

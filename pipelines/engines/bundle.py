@@ -29,8 +29,8 @@ class Bundle:
     """A .tflite or .skops model through the model compiler (``eiq-demo compile``): the same C as on the board, built
     with ``cc``.
 
-    It gives the same bits on every machine, those of TFLite's reference kernels for a .tflite model. What was built is kept in the cache folder under
-    a hash of the C and of the compiler's version, and loaded from there the next time.
+    It gives the same bits on every machine, those of TFLite's reference kernels for a .tflite model. What was built is
+    kept in the cache folder under a hash of the C and of the compiler's version, and loaded from there the next time.
 
     Raises when built:
         ModelError: no model that the compiler takes; names operator, tensor and index.

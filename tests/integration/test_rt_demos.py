@@ -83,6 +83,44 @@ def test_the_board_says_what_the_simulator_says(config: str, target: str) -> Non
     assert there.said == here.said
 
 
+@pytest.mark.parametrize("model", ["fan_state_svm", "fan_state_forest"])
+def test_a_classical_model_says_on_the_board_what_the_simulator_says(model: str, target: str) -> None:
+    sets = [f"engine.model={model}"]
+    here = played("fan_state.yaml", "sim", sets, engine="bundle")
+    there = played("fan_state.yaml", target, sets)
+    assert here.said
+    assert there.said == here.said
+    desktop = played("fan_state.yaml", "sim", sets)  # by scikit-learn
+    assert [result.label for result in there.results] == [result.label for result in desktop.results]
+
+
+def test_a_network_and_a_forest_share_a_board(target: str, tmp_path: Path) -> None:
+    pipeline = """
+  {name}:
+    sensor:
+      motion:
+        rate_hz: 200
+        channels: [ax_g, ay_g, az_g]
+        synthetic: {{fan: {{schedule: [{{fault: none, for_s: 9}}, {{fault: clog, for_s: 9}}]}}}}
+    preprocess:
+      - window: {{length_ms: 2560, hop_ms: 640}}
+      - band_power: {{bands: 6}}
+    engine: {{model: {name}}}
+    postprocess:
+      - top: {{k: 1}}
+"""
+    names = ("fan_state", "fan_state_forest", "fan_state_svm")
+    (tmp_path / "all.yaml").write_text("pipelines:" + "".join(pipeline.format(name=name) for name in names))
+    here, there = (played(str(tmp_path / "all.yaml"), where, **more)
+                   for where, more in (("sim", {"engine": "bundle"}), (target, {})))  # fmt: skip
+    for name in names:
+        got, expected = (
+            [(r.label, r.t, r.score) for r in notes.results if r.pipeline == name] for notes in (there, here)
+        )
+        assert expected
+        assert got == expected
+
+
 def test_a_cortex_m7_says_what_the_simulator_says() -> None:
     there = played("cifar10.yaml", there_to_build("rt:qemu"))
     assert there.said == played("cifar10.yaml", "sim", engine="bundle").said

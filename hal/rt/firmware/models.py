@@ -70,7 +70,7 @@ class Linked:
     Args:
         name: what the board calls it.
         symbol: the C function; its constants are ``symbol_constants``.
-        sha256: of the .tflite file.
+        sha256: of the model's file.
         files: C sources and headers by their names.
         objects: objects that are linked as they are.
         inputs, outputs: in the model's order.
@@ -116,11 +116,11 @@ def symbols(models: Sequence[ModelSource]) -> list[str]:
 
 
 def compiled(model: ModelSource, symbol: str) -> Linked:
-    """Compile a .tflite file.
+    """Compile a .tflite or .skops file.
 
     Raises:
         ModelError: the file is not there, or holds what no kernel runs.
-        MissingDependency: the package with TFLite's schema is not installed.
+        MissingDependency: the package with TFLite's schema, or scikit-learn, is not installed.
     """
     from compiler.emit import compile_graph
 
@@ -141,11 +141,11 @@ def graph_of(model: ModelSource) -> Graph:
 
 
 def digest(model: ModelSource) -> bytes:
-    """SHA-256 of the .tflite file. Raises ModelError."""
+    """SHA-256 of the model's file. Raises ModelError."""
     try:
         return hashlib.sha256(model.tflite.read_bytes()).digest()
     except OSError as error:
-        raise ModelError(f"cannot read the model {model.tflite} ({error.strerror}), expected a .tflite file") from error
+        raise ModelError(f"cannot read the model {model.tflite} ({error.strerror}), expected a file") from error
 
 
 def _placed(bundle: Bundle, indices: tuple[int, ...]) -> tuple[Placed, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tiny_models
-from compiler.reader import read_graph
+from compiler.reader import identifier, read_graph
 from pipelines.errors import ModelError
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -67,3 +67,11 @@ def test_damage_is_told_or_does_no_harm(seed: int, tmp_path: Path) -> None:
         path.write_bytes(data)
         with suppress(ModelError):  # anything else is a crash
             read_graph(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("kws", "kws"), ("my-net.v2", "my_net_v2"), ("2d", "model_2d"), ("float", "model_float"), ("main", "model_main")],
+)
+def test_a_models_name_is_one_that_c_takes(text: str, name: str) -> None:
+    assert identifier(text) == name

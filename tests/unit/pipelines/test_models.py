@@ -231,3 +231,13 @@ def test_unknown_name_names_the_nearest(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("EIQ_MODELS", str(tmp_path))
     with pytest.raises(ModelError, match='did you mean "tiny"'):
         open_model("tinny", Path("/"))
+
+
+def test_a_model_of_scikit_learn_is_also_the_compilers() -> None:
+    models = {engine: open_model("fan_state_svm", Path(), engine) for engine in ("sklearn", "bundle")}
+    assert models["bundle"].path == models["sklearn"].path
+    assert models["bundle"].engine == "bundle"
+    assert open_model("fan_state", Path(), "bundle").path.suffix == ".tflite"
+    for engine in ("tflite", "tflm", "onnx"):
+        with pytest.raises(ModelError, match=f"fan_state_svm has no file for the engine '{engine}'; .* for: sklearn"):
+            open_model("fan_state_svm", Path(), engine)
