@@ -24,6 +24,7 @@ from typing import Any
 DEMOS = ("cifar10", "kws", "gesture", "gesture_camera", "anomaly_autoencoder", "fan_state")
 ENGINES = ("bundle", "reference", "default")
 EXACT = ("bundle", "reference", "none")  # what has no freedom of its own: equal to the bit, or it is a fault
+CLASSICAL = ("fan_state_svm", "fan_state_forest")
 VIDEO = "gesture_camera"  # its frames come from FFmpeg, which rounds otherwise on each kind of processor
 LABEL_MODEL = "mobilenet_v1_0.25_128_int8"
 LABEL_FILE = "mobilenet_v1_0.25_128_quant_int8.tflite"
@@ -61,6 +62,8 @@ def cases(pictures: Path) -> Iterator[Case]:
     for demo in DEMOS:
         yield from (Case(demo, engine, str(pictures) if demo == VIDEO else "") for engine in ENGINES)
     yield Case(VIDEO, "default")
+    for model in CLASSICAL:
+        yield from (Case("fan_state", engine, sets=(f"engine.model={model}",)) for engine in ("bundle", "scikit-learn"))
     yield Case("regression", "onnx")
     yield Case("clustering", "scikit-learn")
     folders = os.environ.get("EIQ_MODELS", "").split(os.pathsep)
@@ -189,7 +192,8 @@ def row(one: dict[str, Any], other: dict[str, Any]) -> Row:
     ]
     largest = max((abs(a - b) for a, b in pairs), default=0.0)
     labels = [[(r["t"], r["label"]) for r in case["results"]] for case in (one, other)]
-    name = one["demo"] + (", pictures" if one["input"] else ", video" if one["demo"] == VIDEO else "")
+    models = "".join(f", {change.partition('=')[2]}" for change in one["sets"] if change.startswith("engine.model="))
+    name = one["demo"] + (", pictures" if one["input"] else ", video" if one["demo"] == VIDEO else models)
     return Row(name, one["engine"], len(one["scores"]), len(pairs), sum(a != b for a, b in pairs), largest,
                largest / one["step"] if one["step"] else None, len(one["results"]),
                same_frames and labels[0] == labels[1], one["results"] == other["results"])  # fmt: skip

@@ -18,6 +18,9 @@ from pipelines.optional import require
 _TRUSTED = ("sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration",
             "sklearn.tree._tree.Tree")  # fmt: skip
 """What skops leaves to be decided: plain data, but for trees, whose places are checked here (``_check_tree``)."""
+MOST_BYTES = 1 << 29
+"""Of what a file unpacks to."""
+_ARCHIVE = b"PK\x03\x04"
 _INSTALL = "pip install 'eiq-demo[classical]'"
 _PICKLES = (b"\x80", b"cos\n", b"cposix\n", b"c__builtin__\n", b"(lp", b"(dp", b"x\x9c", b"x\x01", b"x^", b"x\xda")
 """How pickles begin, and zlib, in which joblib packs them."""
@@ -68,7 +71,7 @@ def _read(path: Path) -> bytes:
         raise ModelError(f"{path} is a directory, expected a .skops file; name the file inside it") from problem
     except OSError as problem:
         raise ModelError(f"cannot read the model {path} ({problem.strerror}), expected a .skops file") from problem
-    names = _names(data)
+    names = _names(data, path)
     if data.startswith(_PICKLES) or any(name.endswith(".pkl") for name in names):  # PyTorch's lie in an archive
         raise ModelError(f"{path} is a pickle, whose loading may run any code, and is never loaded; save the model "
                          "with skops.io.dump, or convert it to ONNX")  # fmt: skip
@@ -77,13 +80,23 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _names(data: bytes) -> list[str]:
-    """Of the files in a ZIP archive; none where it is no archive."""
+def _names(data: bytes, path: Path) -> list[str]:
+    """Of the files in a ZIP archive; none where it is no archive.
+
+    Raises:
+        ModelError: it is cut short, or unpacks to more than any model needs.
+    """
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            return archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError):
+            files = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, OSError) as problem:
+        if data.startswith(_ARCHIVE):
+            raise ModelError(f"{path} is cut short or damaged ({_first(problem)}); fetch it again") from problem
         return []
+    size = sum(file.file_size for file in files)
+    if size > MOST_BYTES:
+        raise ModelError(f"{path} unpacks to {size:,} bytes, expected {MOST_BYTES:,} at most; train a smaller model")
+    return [file.filename for file in files]
 
 
 def _first(error: Exception) -> str:

@@ -124,7 +124,8 @@ def _build(bundle: Compiled, library: Path) -> None:
             command = ["cc", *FLAGS, "-o", str(part), str(source)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                first = done.stderr.strip().partition("\n")[0]
+                said = done.stderr.strip().splitlines()
+                first = next((line for line in said if "error:" in line), "".join(said[:1]))
                 raise ModelError(
                     f"cc cannot build the compiled model ({first}); this is a fault of eiq-demo's compiler"
                 )

@@ -1,5 +1,6 @@
 import io
 import pickle
+import resource
 import sys
 import zipfile
 from collections.abc import Callable
@@ -164,6 +165,7 @@ def _archive(**files: str) -> bytes:
         (_archive(readme_txt="x"), "looks like a ZIP archive"),
         (_archive(schema_json="{}"), "is damaged, or no model"),
         (_archive(schema_json="nothing"), "is damaged, or no model"),
+        (_archive(schema_json="{}")[:-30], "is cut short or damaged (File is not a zip file); fetch it again"),
         (b"hello", "looks like text, expected a .skops file"),
     ],
 )
@@ -172,6 +174,17 @@ def test_what_is_no_model_is_refused_in_one_sentence(engine: Build, model: bytes
         engine(model)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_an_archive_that_unpacks_to_more_than_any_model_is_not_unpacked(engine: Build) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("schema.json", "w") as bomb:
+        for _ in range(33):
+            bomb.write(bytes(1 << 24))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match=r"unpacks to 553,648,128 bytes, expected 536,870,912 at most"):
+        engine(file.getvalue())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
 
 
 def test_a_type_of_others_is_refused(engine: Build) -> None:
