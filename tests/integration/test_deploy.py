@@ -37,7 +37,8 @@ parity, wheels = script("parity"), script("wheels")
 def said(engine: str, score: float = 0.5, label: str = "yes", demo: str = "kws") -> dict[str, Any]:
     results = [{"event": "result", "t": 1.0, "label": label, "score": score}]
     scores = {"0.0": [score, 0.25], "1600.0": [0.0, 1.0]}
-    case = {"demo": demo, "engine": engine, "input": "", "sets": [], "results": results, "step": 1 / 256, "scores": scores}
+    case = {"demo": demo, "engine": engine, "input": "", "sets": [], "results": results, "step": 1 / 256,
+            "scores": scores}  # fmt: skip
     return {"machine": {}, "cases": [case]}
 
 
