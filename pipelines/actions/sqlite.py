@@ -110,7 +110,8 @@ class Sqlite:
                 database.close()
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        _refuse_foreign(database, self._path)
+        with _transaction(database, "DEFERRED"):  # in one view: another run may be making the table just now
+            _refuse_foreign(database, self._path)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
@@ -173,9 +174,9 @@ def _refuse_foreign(database: sqlite3.Connection, path: Path) -> int:
 
 
 @contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; waits for others who write before it reads."""
-    database.execute("BEGIN IMMEDIATE")
+def _transaction(database: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """All or nothing; an immediate one waits for others who write before it reads."""
+    database.execute(f"BEGIN {kind}")
     try:
         yield
         database.execute("COMMIT")

@@ -228,7 +228,7 @@ def test_another_input_shape_and_damage(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"states the input shape \[2, 3\], its model takes 5 features"):
         read_graph(path)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ModelError, match=r"m.skops looks like .*, expected a .skops file"):
+    with pytest.raises(ModelError, match=r"m.skops is cut short or damaged"):
         read_graph(path)
     with pytest.raises(ModelError, match="cannot read the model"):
         read_graph(tmp_path / "none.skops")
