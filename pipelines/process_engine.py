@@ -21,7 +21,7 @@ import numpy as np
 from pipelines import errors
 from pipelines.child import answers, command
 from pipelines.core import Array, Engine, TensorSpec
-from pipelines.errors import EiqError, ModelError
+from pipelines.errors import EiqError
 from pipelines.tensors import Feeds, bytes_of, view_of
 
 CLOSE_S = 2.0
@@ -39,8 +39,7 @@ class ProcessEngine:
         config, path: what it was built from.
 
     Raises from infer:
-        ModelError: its process ended; says how.
-        EiqError: whatever the engine raised there.
+        EiqError: its process ended, says how; or whatever the engine raised there.
     """
 
     def __init__(self, engine: Engine, name: str, config: Any, path: Path) -> None:
@@ -65,7 +64,7 @@ class ProcessEngine:
         Raises:
             SignalMismatch: the number or shape of the arrays is not the model's.
             DataError: a NaN for a quantised input.
-            ModelError: an operator failed, or the process ended.
+            EiqError: an operator failed, or the process ended.
         """
         self._feeds.write(x)
         self._ask(INFER, self._stored)
@@ -109,11 +108,11 @@ class ProcessEngine:
         if kind != DONE:
             raise self._ended()
 
-    def _ended(self) -> ModelError:
+    def _ended(self) -> EiqError:
         code = self._child.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return ModelError(f"the process of the engine {self._name} ended ({how}), expected scores; its model may be "
-                          "damaged or the memory full, try another engine")  # fmt: skip
+        return EiqError(f"the process of the engine {self._name} ended ({how}), expected scores; its model may be "
+                        "damaged or the memory full, try another engine")  # fmt: skip
 
 
 def _start(kind: type[Engine], config: Any, path: Path) -> subprocess.Popen[bytes]:

@@ -18,7 +18,7 @@ import tiny_models
 from deliveries import until
 from pipelines.core import Engine
 from pipelines.engines.tflite import Tflite
-from pipelines.errors import DataError, MissingDependency, ModelError, SignalMismatch
+from pipelines.errors import DataError, EiqError, MissingDependency, SignalMismatch
 from pipelines.process_engine import ProcessEngine
 
 A, B = np.array([[1, 2, 3, 4]], np.float32), np.array([[0.5, 0.5, -1, 30]], np.float32)
@@ -104,12 +104,12 @@ def test_a_process_that_was_killed_is_an_error_not_a_wait(chatty: ProcessEngine,
     os.kill(pid(chatty), signal.SIGKILL)
     chatty._child.wait()
     for _ in range(2):
-        with pytest.raises(ModelError, match=r"the process of the engine chatty ended \(signal 9\), expected scores"):
+        with pytest.raises(EiqError, match=r"the process of the engine chatty ended \(signal 9\), expected scores"):
             chatty.infer(A)
 
 
 def test_a_crash_in_the_middle_ends_the_process_alone(chatty: ProcessEngine) -> None:
-    with pytest.raises(ModelError, match=r"ended \(signal 6\)"):
+    with pytest.raises(EiqError, match=r"ended \(signal 6\)"):
         chatty.infer(np.full_like(A, 99))
 
 
@@ -132,7 +132,7 @@ def test_closing_under_an_inference_ends_that_with_an_error(chatty: ProcessEngin
     def infer() -> None:
         try:
             chatty.infer(np.full_like(A, 55))  # sleeps for a minute
-        except ModelError as error:
+        except EiqError as error:
             raised.append(error)
 
     thread = threading.Thread(target=infer)
