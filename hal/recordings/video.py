@@ -48,7 +48,10 @@ class Video:
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
-        capture = self._cv2.VideoCapture(str(self._path))
+        # left to itself a BSP's OpenCV asks GStreamer next, which talks on standard error about what is no video
+        backend = self._cv2.CAP_FFMPEG
+        known = backend in self._cv2.videoio_registry.getBackends()
+        capture = self._cv2.VideoCapture(str(self._path), backend if known else self._cv2.CAP_ANY)
         try:
             if not capture.isOpened():
                 raise DataError(f"{self._path} is not {EXPECTED}")
