@@ -168,6 +168,7 @@ def _archive(**files: str) -> bytes:
         (_archive(schema_json="{}")[:-30], "is cut short or damaged (File is not a zip file); fetch it again"),
         (b"hello", "looks like text, expected a .skops file"),
     ],
+    ids=["pickle", "other archive", "empty schema", "no schema", "cut short", "text"],  # an archive holds the time
 )
 def test_what_is_no_model_is_refused_in_one_sentence(engine: Build, model: bytes, said: str) -> None:
     with pytest.raises(ModelError) as error:
