@@ -128,7 +128,7 @@ def _start(kind: type[Engine], config: Any, path: Path) -> subprocess.Popen[byte
 
 
 def serve() -> None:
-    """The child's side: build the engine that the first line asks for, and run it until the input ends."""
+    """The child's side: build the engine that it is told first, and run it until the input ends."""
     requests, told = cast(BufferedReader, sys.stdin.buffer), answers()
     with suppress(BrokenPipeError):  # whoever asked is gone
         try:

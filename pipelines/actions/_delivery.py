@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ LAST_S = 0.2
 """For the last words. A thread that hangs in a call meanwhile ends with it, and nobody waits for that."""
 
 
-class Delivery:
+class Delivery(ABC):
     """A queue, and a thread that empties it: the run itself never waits for the network.
 
     ``start``, of the action's own, checks what it needs and hands the thread's work to ``_begin``.
@@ -32,9 +33,9 @@ class Delivery:
         """Whom to tell what is lost."""
         self._outbox.watch(emit, live=live)
 
+    @abstractmethod
     def start(self) -> None:
         """Begin to send."""
-        raise NotImplementedError
 
     def handle(self, result: Result) -> None:
         """Queue one. Raises OutputError where the server refuses for good, once."""
