@@ -1,8 +1,9 @@
 # Two commands: make demo, make test. Everything lives in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests of one file share servers and builds, so a file stays on one core.
-SPREAD := -n auto --dist loadfile
+# Tests of one file share servers and builds, so a file stays on one core. A worker that a library kills is a failure at
+# once: xdist waits for ever for the file of one that it starts again.
+SPREAD := -n auto --dist loadfile --max-worker-restart 0
 
 .PHONY: demo test test-slow test-bsp test-train lint types pytest bench format clean
 

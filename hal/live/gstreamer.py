@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ctypes import POINTER, byref, c_int, c_size_t, c_uint, c_uint64, c_ulong, c_void_p
 from functools import cache
 from typing import Any
@@ -297,6 +298,7 @@ def gstreamer() -> Any:
         MissingDependency: it is not installed.
     """
     gi = require("gi", purpose="a GStreamer pipeline", install=INSTALL)
+    _let_others_throw()
     try:
         gi.require_version("Gst", "1.0")
     except ValueError:
@@ -304,6 +306,14 @@ def gstreamer() -> Any:
     gst = require("gi.repository.Gst", purpose="a GStreamer pipeline", install=INSTALL)
     gst.init(None)
     return gst
+
+
+def _let_others_throw() -> None:
+    """GStreamer needs libunwind and gi shows its functions to every library loaded later. One that throws in C++ (Arm
+    NN, at a model that it refuses) would take half of them from there and half from libgcc, and end the program:
+    libgcc's are to be found first."""
+    with suppress(OSError):  # another C library's system
+        ctypes.CDLL("libgcc_s.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 class _MapInfo(ctypes.Structure):

@@ -25,6 +25,7 @@ APPLICATION = 0x65495131
 HEADER = b"SQLite format 3\0"
 WAL_BYTES = 4 * 1024 * 1024
 """The log beside the file shrinks to this again, where a slow reader has let it grow."""
+_RETRY_S = 0.01
 SCHEMA = """
 CREATE TABLE results (
     id INTEGER PRIMARY KEY,
@@ -110,16 +111,15 @@ class Sqlite:
                 database.close()
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        with _transaction(database, "DEFERRED"):  # in one view: another run may be making the table just now
-            _refuse_foreign(database, self._path)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-        with _transaction(database):  # two runs may start at once: the second finds it made
-            if _refuse_foreign(database, self._path) == 0:
-                database.execute(SCHEMA)
-                database.execute(f"PRAGMA application_id = {APPLICATION}")
-                database.execute(f"PRAGMA user_version = {VERSION}")
+        """SQLite does not wait by itself where another run is just turning the log on: it is busy at once."""
+        until = time.monotonic() + self._config.wait_ms / 1000
+        while True:
+            try:
+                return _make(database, self._path)
+            except sqlite3.OperationalError as error:
+                if not _busy(error) or time.monotonic() > until:
+                    raise
+                time.sleep(_RETRY_S)
 
     def _prune(self, database: sqlite3.Connection, newest: int, now: float) -> None:
         """By id, which grows with time: the first row that may stay ends the search."""
@@ -139,6 +139,20 @@ class Sqlite:
                 f"cannot write to {self._path} ({_reason(error, self._config.wait_ms)}); "
                 f"the {self._rows} results before are in it, {_advice(error)}"
             ) from error
+
+
+def _make(database: sqlite3.Connection, path: Path) -> None:
+    """The table, where it is missing. May be tried again after an error."""
+    with _transaction(database, "DEFERRED"):  # in one view: another run may be making the table just now
+        _refuse_foreign(database, path)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    with _transaction(database):  # two runs may start at once: the second finds it made
+        if _refuse_foreign(database, path) == 0:
+            database.execute(SCHEMA)
+            database.execute(f"PRAGMA application_id = {APPLICATION}")
+            database.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _check_kind(path: Path) -> None:
@@ -198,16 +212,19 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
 def _reason(error: sqlite3.Error, wait_ms: float) -> str:
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith("SQLITE_BUSY") or name.startswith("SQLITE_LOCKED"):
+    if _busy(error):
         return f"another process has held it locked for {wait_ms / 1000:g} s"
     return str(error)
 
 
 def _advice(error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", "")
-    if name.startswith("SQLITE_BUSY") or name.startswith("SQLITE_LOCKED"):
+    if _busy(error):
         return "end that process or lengthen sqlite.wait_ms"
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN")):
         return "change the permissions of the file and its folder, or sqlite.path"

@@ -7,7 +7,9 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 import threading
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -216,3 +218,23 @@ def test_structures_are_those_of_the_headers(tmp_path: Path) -> None:
     assert told[:-2] == ours
     assert ctypes.sizeof(gstreamer._MapInfo) == told[-2]
     assert ctypes.sizeof(gstreamer._VideoInfo) >= told[-1]
+
+
+def test_libraries_loaded_later_may_still_throw(tmp_path: Path) -> None:
+    """As Arm NN does at a model that it refuses, with OpenCV and GStreamer in the same process."""
+    if find_spec("pyarmnn") is None:
+        pytest.skip("needs a library that throws: apt-get install python3-pyarmnn")
+    model = tmp_path / "model.tflite"
+    model.write_bytes(b"\0" * 64)
+    lines = (
+        "import sys, warnings, cv2",
+        "warnings.simplefilter('ignore')",
+        "from hal.live.gstreamer import gstreamer",
+        "gstreamer()",
+        "import pyarmnn",
+        "try: pyarmnn.ITfLiteParser().CreateNetworkFromBinaryFile(sys.argv[1])",
+        "except RuntimeError as error: print(error)",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines), model], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "flatbuffers format" in done.stdout

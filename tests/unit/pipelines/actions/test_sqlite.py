@@ -286,8 +286,9 @@ def test_what_somebody_takes_away_is_one_sentence(tmp_path: Path, change: str, s
 
 
 def test_several_processes_write_to_one_file(tmp_path: Path) -> None:
+    at_once = f"import time\ntime.sleep(max(0, {time.time() + 1} - time.time()))\n"  # they turn its log on together
     body = (
-        "action = build()\naction.start()\nfor n in range(150): action.handle(Result(n, 'yes', 1.0))\n"
+        f"{at_once}action = build()\naction.start()\nfor n in range(150): action.handle(Result(n, 'yes', 1.0))\n"
         "action.close()\nprint('done')\n"
     )
     children = [writer("Sqlite", body, tmp_path / "x.db", ", wait_ms=20000") for _ in range(4)]
