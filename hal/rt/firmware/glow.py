@@ -103,7 +103,7 @@ def header_path(model: ModelSource) -> Path:
     """The bundle's header: the one of the model's name, or the only one. Raises ModelError."""
     folder = model.glow or Path()
     found = [path for path in files(folder) if path.suffix == ".h" and ENTRY.search(path.read_text(errors="replace"))]
-    named = [path for path in found if path.stem in (model.name, model.tflite.stem)]
+    named = [path for path in found if path.stem in (model.name, model.path.stem)]
     if len(named or found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise ModelError(f"the folder {folder} holds the headers of {len(found)} Glow bundles ({names}), expected one, "
@@ -160,14 +160,14 @@ def _matched(model: ModelSource, header: Header, path: Path) -> tuple[list[Tenso
     tensors = list(graph.tensors_of((*graph.inputs, *graph.outputs)))
     by_name = {placeholder.name: placeholder for placeholder in header.placeholders}
     if len(by_name) != len(tensors):
-        raise ModelError(f"the Glow bundle {path.name} has {len(by_name)} inputs and outputs, {model.tflite.name} has "
+        raise ModelError(f"the Glow bundle {path.name} has {len(by_name)} inputs and outputs, {model.path.name} has "
                          f"{len(tensors)}; it is another model's")  # fmt: skip
     named = all(tensor.name in by_name for tensor in tensors)
     chosen = [by_name[t.name] for t in tensors] if named else list(header.placeholders)
     for tensor, placeholder in zip(tensors, chosen, strict=True):
         if (placeholder.dtype, prod(placeholder.shape)) != (tensor.dtype, tensor.size):
             got = f"{placeholder.name} {placeholder.dtype}{list(placeholder.shape)}"
-            raise ModelError(f"the Glow bundle {path.name} has {got}, {model.tflite.name} has {tensor}; "
+            raise ModelError(f"the Glow bundle {path.name} has {got}, {model.path.name} has {tensor}; "
                              "it is another model's")  # fmt: skip
     return tensors, [placeholder.offset for placeholder in chosen], len(graph.inputs)
 

@@ -30,7 +30,7 @@ class ModelSource:
 
     Args:
         name: what the board calls it.
-        tflite: the model's file.
+        path: the model's file, .tflite or .skops.
         window, mfcc: the configs of its feature recipe (``window`` and ``mfcc`` or ``log_mel``), to compute it on the
             board; None: the board takes the model's inputs alone.
         rate_hz: of the sound that the recipe starts from.
@@ -38,7 +38,7 @@ class ModelSource:
     """
 
     name: str
-    tflite: Path
+    path: Path
     window: Any = None
     mfcc: Any = None
     rate_hz: float | None = None
@@ -137,15 +137,15 @@ def graph_of(model: ModelSource) -> Graph:
     """The model as the compiler reads it. Raises ModelError, MissingDependency."""
     from compiler.reader import read_graph
 
-    return read_graph(model.tflite)
+    return read_graph(model.path)
 
 
 def digest(model: ModelSource) -> bytes:
     """SHA-256 of the model's file. Raises ModelError."""
     try:
-        return hashlib.sha256(model.tflite.read_bytes()).digest()
+        return hashlib.sha256(model.path.read_bytes()).digest()
     except OSError as error:
-        raise ModelError(f"cannot read the model {model.tflite} ({error.strerror}), expected a file") from error
+        raise ModelError(f"cannot read the model {model.path} ({error.strerror}), expected a file") from error
 
 
 def _placed(bundle: Bundle, indices: tuple[int, ...]) -> tuple[Placed, ...]:

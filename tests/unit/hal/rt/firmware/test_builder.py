@@ -27,8 +27,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def copy(tmp_path: Path) -> ModelSource:
     if not shutil.which("cc"):
         pytest.skip("needs a C compiler (cc)")
-    (tmp_path / "copy.tflite").write_bytes(tiny_models.copy("int8", (1, 4), 0.5, -3))
-    return ModelSource("copy", tmp_path / "copy.tflite")
+    (tmp_path / "copy.path").write_bytes(tiny_models.copy("int8", (1, 4), 0.5, -3))
+    return ModelSource("copy", tmp_path / "copy.path")
 
 
 def cross() -> None:
@@ -49,12 +49,12 @@ def test_what_was_built_is_taken_from_the_cache(
     monkeypatch.setattr(builder, "link", never)
     assert build("host", [copy]) == first
     with pytest.raises(AssertionError, match="built again"):
-        build("host", [ModelSource("other", copy.tflite)])
+        build("host", [ModelSource("other", copy.path)])
 
 
 def test_another_model_of_the_same_name_is_built_anew(copy: ModelSource) -> None:
     first = build("host", [copy])
-    copy.tflite.write_bytes(tiny_models.copy("int8", (1, 5), 0.5, -3))
+    copy.path.write_bytes(tiny_models.copy("int8", (1, 5), 0.5, -3))
     second = build("host", [copy])
     assert second.program != first.program
     assert (first.models[0].input_bytes, second.models[0].input_bytes) == (4, 5)
