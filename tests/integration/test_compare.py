@@ -57,7 +57,13 @@ def stored(config: str, engine: str, **options: object) -> np.ndarray:
     return np.rint(np.stack(rows)).astype(int)
 
 
-@pytest.mark.parametrize("config", ["cifar10", "kws", "gesture", "gesture_camera", "fan_state"])
+OURS = [
+    "cifar10",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("kws", "gesture", "gesture_camera", "fan_state")),
+]
+
+
+@pytest.mark.parametrize("config", OURS)
 def test_the_numbers_are_those_of_the_engines(config: str, tmp_path: Path) -> None:
     pytest.importorskip("tflite")
     report = compared(tmp_path, config, "--engines", "tflite,bundle,tflite:kernels=reference", "--frames", "200")
@@ -82,7 +88,7 @@ def test_the_numbers_are_those_of_the_engines(config: str, tmp_path: Path) -> No
         assert apart.max() <= 50  # of 256: as far as XNNPACK was seen to go
 
 
-@pytest.mark.parametrize("config", ["cifar10", "kws", "gesture", "gesture_camera", "fan_state"])
+@pytest.mark.parametrize("config", OURS)
 def test_compiled_c_is_the_reference_kernels_within_two_lsb(config: str, tmp_path: Path) -> None:
     """LiteRT's reference kernels and those of tflite-micro, which the compiler follows, differ by 1 to 2 LSB."""
     pytest.importorskip("tflite")

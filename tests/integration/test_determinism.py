@@ -67,7 +67,7 @@ def once(speech: Path) -> bytes:
         (["--fast"], "12345"),
         (["--fast", "--set", "sensor.microphone.chunk_ms=7"], "1"),
         (["--fast", "--set", "sensor.microphone.chunk_ms=5000"], "2"),
-        (["--realtime"], "3"),
+        pytest.param(["--realtime"], "3", marks=pytest.mark.slow),
     ],
     ids=["again", "another hash seed", "small chunks", "one chunk", "realtime"],
 )

@@ -30,10 +30,14 @@ def commands(page: Path) -> list[str]:
 
 
 CASES = [(page.name, command) for page in PAGES for command in dict.fromkeys(commands(page))]
-RUNS = [command for _, command in CASES if command.startswith("eiq-demo")]
+RUNS = dict.fromkeys(command for _, command in CASES if command.startswith("eiq-demo"))
+LONG = re.compile(r"rt:|compare|compile|firmware|evaluate|clustering|fan_state|bundle|tflm|cameras|doctor")
+"""Commands that build C, emulate a board, or take a whole recording more than once."""
 
 
-@pytest.mark.parametrize("command", list(dict.fromkeys(RUNS)))
+@pytest.mark.parametrize(
+    "command", [pytest.param(command, marks=[pytest.mark.slow] * bool(LONG.search(command))) for command in RUNS]
+)
 def test_commands(command: str, tmp_path: Path) -> None:
     arguments = shlex.split(command.partition(">")[0])[1:]
     skip_without_a_boards_tools(command)

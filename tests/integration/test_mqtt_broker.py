@@ -120,7 +120,9 @@ def test_a_broker_that_is_killed_and_comes_back_gets_every_result(one: Broker) -
     assert not sending.of(Dropped)
 
 
-@pytest.mark.parametrize(("version", "qos"), [(3, 1), (5, 1), (5, 2)])
+@pytest.mark.parametrize(("version", "qos"), [
+    (3, 1), pytest.param(5, 1, marks=pytest.mark.slow), pytest.param(5, 2, marks=pytest.mark.slow),
+])  # fmt: skip
 def test_no_result_is_lost_when_the_line_breaks_again_and_again(one: Broker, version: Any, qos: Any) -> None:
     """The line is cut in the middle of packets, fourteen times; the broker and the subscriber see all."""
     line = Line(one.port)
@@ -137,7 +139,7 @@ def test_no_result_is_lost_when_the_line_breaks_again_and_again(one: Broker, ver
     assert qos == 1 or len(heard.times()) == 300
 
 
-@pytest.mark.parametrize("in_vain", [0, 1, 3])
+@pytest.mark.parametrize("in_vain", [0, *(pytest.param(many, marks=pytest.mark.slow) for many in (1, 3))])
 def test_qos_2_is_exactly_once_over_broken_connections(one: Broker, in_vain: int) -> None:
     """However many tries it takes until one is back: paho alone doubles what was about to be released at the second."""
     line = Line(one.port, shut_after_cut=in_vain)
@@ -205,12 +207,14 @@ def ended(one: Broker, end: Callable[[], None], line: Line) -> None:
     line.shut = False
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_started_anew_with_what_it_kept_gets_every_result_once(tmp_path: Path) -> None:
     with broker(tmp_path / "b", *KEEPS, f"persistence_location {tmp_path / 'b'}/") as one:
         heard = published_over(one, one.stop, 2, "-c", "-i", "other")
     assert sorted(heard) == list(range(300))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("qos", [1, 2])
 def test_a_broker_that_is_killed_in_the_middle_loses_none(tmp_path: Path, qos: int) -> None:
     """It forgets its sessions (it saves them twice an hour), says so, and gets what was under way once more."""

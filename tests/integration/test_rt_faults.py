@@ -114,7 +114,7 @@ def test_each_fault(name: str, host: Rig) -> None:
         ("rt:host", "bits flipped"),
         ("rt:host", "writes repeated"),
         ("rt:host", "all at once"),
-        ("rt:qemu", "all at once"),
+        pytest.param("rt:qemu", "all at once", marks=pytest.mark.slow),
     ],
     indirect=["board"],
 )
@@ -199,8 +199,9 @@ def test_late_replies_and_those_of_another_call_are_no_answers(blobs: list[bytes
 
 @pytest.mark.parametrize(
     ("place", "name"),
-    [("rt:host", "bits flipped"), ("rt:host", "bytes lost"), ("rt:host", "all at once"), ("rt:qemu", "all at once")],
-)
+    [("rt:host", "bits flipped"), ("rt:host", "bytes lost"), ("rt:host", "all at once"),
+     pytest.param("rt:qemu", "all at once", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_the_samples_of_a_sensor(place: str, name: str) -> None:
     data = np.random.default_rng(0).integers(-32768, 32768, (1500, 3)).astype(np.int16)
     clip = Recorded("motion", 100.0, ("ax_g", "ay_g", "az_g"), data, 0.001)

@@ -60,6 +60,7 @@ def test_it_finds_how_many_states_there_are_and_names_them_as_they_came(count: i
     assert step.labels == ("learning states", "states learned", "states loaded")
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
 def test_what_it_finds_are_the_hidden_states(seed: int) -> None:
