@@ -145,6 +145,7 @@ def test_several_pipelines_are_compared_each(tmp_path: Path) -> None:
     assert report["outcomes"][1]["results"]["same"]
 
 
+@pytest.mark.slow
 def test_an_autoencoders_error_is_compared_in_its_own_unit(tmp_path: Path) -> None:
     pytest.importorskip("tflite")
     report = compared(tmp_path, "anomaly_autoencoder", "--engines", "tflite,bundle")
@@ -229,6 +230,7 @@ def test_what_is_wrong_is_one_sentence(arguments: list[str], code: int, said: st
     says(done.stderr, [said])
 
 
+@pytest.mark.slow
 def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     pytest.importorskip("tflite")
@@ -258,6 +260,7 @@ def test_times_say_whose_they_are(tmp_path: Path) -> None:
     assert report["times"].startswith("each variant's own, one after the other")
 
 
+@pytest.mark.slow
 def test_memory_is_measured_alike_for_every_engine(tmp_path: Path) -> None:
     pytest.importorskip("tflite")
     pytest.importorskip("tflite_micro")

@@ -106,6 +106,7 @@ def test_generated_graphs_compile_without_a_warning(compiler: str, cases: list[C
 @pytest.mark.parametrize("compiler", COMPILERS)
 @hunt
 @given(cases=st.lists(st.one_of(int8_graphs(), float_graphs()), min_size=3, max_size=20))
+@pytest.mark.slow
 def test_generated_graphs_are_clean_under_the_sanitizers(compiler: str, cases: list[Case]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if bundles := bundles_of(cases, Path(folder)):

@@ -66,7 +66,7 @@ def test_a_broker_that_never_comes_is_told_once_and_what_is_lost_is_counted(tmp_
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [["run"], ["run", "--json"], ["check"]])
+@pytest.mark.parametrize("command", [["run"], pytest.param(["run", "--json"], marks=pytest.mark.slow), ["check"]])
 def test_secrets_are_never_printed(tmp_path: Path, command: list[str]) -> None:
     with broker(tmp_path / "broker", "allow_anonymous false") as strict, receiver(*[Answer(401)] * 3) as server:
         names = {"BOARD_USER": f"user-{SECRET}", "BOARD_PASSWORD": SECRET, "HOOK_TOKEN": SECRET}

@@ -389,6 +389,7 @@ def test_it_is_readable_and_drawn(colours: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on the size of files")
+@pytest.mark.slow
 def test_a_disk_that_fills_loses_the_picture_alone(colours: Path) -> None:
     done = subprocess.run(
         demos.command("evaluate", colours, "--data", colours.parent / "data", "--plot", colours.parent / "m.png"),

@@ -84,6 +84,7 @@ def test_the_command_line_says_the_same(data: tuple[Path, Path]) -> None:
     assert shared.stderr.count("\n") == 1  # the time it took: no talk of Dask's own
 
 
+@pytest.mark.slow
 def test_a_worker_killed_half_way_loses_and_double_counts_nothing(
     data: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,7 @@ def test_hears_what_is_played(microphone: LiveMicrophone, tmp_path: Path) -> Non
     assert correlation(np.concatenate([frame.array for frame in chunks]), played) > 0.98
 
 
+@pytest.mark.slow
 def test_survives_the_loss_of_the_server(server: Server, microphone: LiveMicrophone) -> None:
     frames = microphone.frames()
     before = [next(frames) for _ in range(3)][-1]

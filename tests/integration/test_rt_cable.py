@@ -44,6 +44,7 @@ def plugged(program: Path, port: Path) -> Iterator[None]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_the_cable_is_put_back(tmp_path: Path) -> None:
     program, port = image_of("host").program, tmp_path / "ttyACM0"
     command = [sys.executable, "-m", "apps.cli", "run", "cifar10.yaml", "--target", f"rt:{port}"]

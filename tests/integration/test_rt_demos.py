@@ -121,6 +121,7 @@ def test_a_network_and_a_forest_share_a_board(target: str, tmp_path: Path) -> No
         assert got == expected
 
 
+@pytest.mark.slow
 def test_a_cortex_m7_says_what_the_simulator_says() -> None:
     there = played("cifar10.yaml", there_to_build("rt:qemu"))
     assert there.said == played("cifar10.yaml", "sim", engine="bundle").said
@@ -132,6 +133,7 @@ def test_the_labels_are_those_of_the_simulator_as_it_comes(config: str) -> None:
     assert [result.label for result in there.results] == [result.label for result in here.results]
 
 
+@pytest.mark.slow
 def test_label_image_fits_the_board(target: str, shared_data: Path, tmp_path: Path) -> None:
     nxp = shared_data / "nxp_eiq"
     shutil.copy(nxp / "labels.txt", tmp_path)
@@ -174,6 +176,7 @@ def test_sending_ahead_gives_the_same_answers(target: str) -> None:
     assert played("cifar10.yaml", target, ["engine.ahead=true"]).said == played("cifar10.yaml", target).said
 
 
+@pytest.mark.slow
 def test_two_pipelines_share_a_board(target: str, tmp_path: Path) -> None:
     (tmp_path / "both.yaml").write_text("""
 pipelines:

@@ -55,7 +55,7 @@ def answers(blobs: list[bytes]) -> Sequence[bytes]:
     return Cifar10Answers(blobs)
 
 
-@pytest.fixture(params=BOARDS)
+@pytest.fixture(params=["rt:host", pytest.param("rt:qemu", marks=pytest.mark.slow)])
 def board(request: pytest.FixtureRequest, blobs: list[bytes], answers: Sequence[bytes]) -> Iterator[Rig]:
     with rig(image_of(BOARDS[request.param]), blobs, answers) as made:
         yield made
@@ -136,6 +136,7 @@ def test_each_fault_for_long(name: str, board: Rig) -> None:
     assert spoilt(board, count, **ONE_BY_ONE[name]).right > count / 2
 
 
+@pytest.mark.slow
 def test_errors_that_a_crc_16_does_not_find(blobs: list[bytes], answers: Sequence[bytes]) -> None:
     """One frame in twenty, and one reply in five, is another than was sent, with a good CRC-16: only the CRC-32 stands
     between these and wrong answers."""

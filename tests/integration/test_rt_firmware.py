@@ -161,6 +161,7 @@ def test_a_recording_is_still_there_after_a_reset() -> None:
         board.close()
 
 
+@pytest.mark.slow
 def test_a_fault_resets_the_board_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     # a stack too small for cifar10: below it there is no memory
     image_for("mps2-an500")
@@ -346,6 +347,7 @@ def test_a_wrong_request_is_one_sentence(arguments: tuple[str, ...], words: str)
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOARDS)
 def test_run_prints_the_port_and_ends_with_ctrl_c(name: str) -> None:
     pytest.importorskip("serial")

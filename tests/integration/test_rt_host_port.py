@@ -187,6 +187,7 @@ def test_a_memory_that_is_none_is_told(program: Path, tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["cc", "clang", "arm-none-eabi-gcc"])
 def test_no_file_has_a_warning(compiler: str) -> None:
     """The core by each compiler; the port by those that have a system to run on."""

@@ -8,6 +8,7 @@ import time
 import tty
 
 import numpy as np
+import pytest
 
 from hal.rt.board import Board
 from hal.rt.firmware.running import Running
@@ -40,6 +41,7 @@ def test_the_paced_pty_takes_the_time_of_a_uart() -> None:
     assert WIRE_S < took_s < 1.1 * WIRE_S  # both ways at once, the way back 16 bytes behind
 
 
+@pytest.mark.slow
 def test_a_tensor_takes_little_more_than_the_wires_own_time() -> None:
     blobs = cifar10_blobs(np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8))
     answers = Cifar10Answers(blobs)

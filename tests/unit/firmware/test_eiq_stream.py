@@ -266,6 +266,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory, stream: Stream) -> Any:
 
 
 @settings(max_examples=300)
+@pytest.mark.slow
 @given(
     hop=st.integers(1, 120),
     count=st.integers(1, 900),

@@ -125,6 +125,7 @@ def test_an_8_bit_input_gets_the_pixel_itself(
         recipe_for(TensorSpec("x", (1, 10), dtype), "mine.tflite")
 
 
+@pytest.mark.slow
 def test_a_small_mobilenet_learns_photographs(tmp_path: Path, shared_data: Path) -> None:
     few.cifar_folder(shared_data, tmp_path / "data", per_class=25)
     for name in ("airplane", "frog", "truck"):

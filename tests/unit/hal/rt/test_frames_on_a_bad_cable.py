@@ -77,6 +77,7 @@ def test_only_what_was_sent_and_all_of_it_once_the_cable_is_good(
     assert received(late) == late
 
 
+@pytest.mark.slow
 def test_a_crc_16_lets_through_what_a_crc_32_finds() -> None:
     """Noise in the bodies of 250,000 frames: one in 65,536 passes the CRC-16. This is why every tensor has a CRC-32."""
     random, decoder = Random(3), Decoder(MAX)

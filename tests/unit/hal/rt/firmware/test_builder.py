@@ -60,6 +60,7 @@ def test_another_model_of_the_same_name_is_built_anew(copy: ModelSource) -> None
     assert (first.models[0].input_bytes, second.models[0].input_bytes) == (4, 5)
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_do_no_harm(copy: ModelSource, cache: Path) -> None:
     found: list[Image | BaseException] = []
     both = threading.Barrier(2)
