@@ -31,7 +31,9 @@ def commands(page: Path) -> list[str]:
 
 CASES = [(page.name, command) for page in PAGES for command in dict.fromkeys(commands(page))]
 RUNS = dict.fromkeys(command for _, command in CASES if command.startswith("eiq-demo"))
-LONG = re.compile(r"rt:|compare|compile|firmware|evaluate|clustering|fan_state|bundle|tflm|cameras|doctor")
+LONG = re.compile(
+    r"rt:|compare|compile|firmware|evaluate|bench|clustering|anomaly|fan_state|bundle|tflm|cameras|doctor"
+)
 """Commands that build C, emulate a board, or take a whole recording more than once."""
 
 

@@ -83,6 +83,7 @@ def test_the_board_says_what_the_simulator_says(config: str, target: str) -> Non
     assert there.said == here.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["fan_state_svm", "fan_state_forest"])
 def test_a_classical_model_says_on_the_board_what_the_simulator_says(model: str, target: str) -> None:
     sets = [f"engine.model={model}"]

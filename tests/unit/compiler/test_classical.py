@@ -130,6 +130,7 @@ def test_trees_give_scikit_learns_answers(one: Any, scaler: Any, tmp_path: Path)
     assert np.abs(got - expected).max() < 1e-6
 
 
+@pytest.mark.slow
 @given(
     trees=st.integers(1, 12), classes=st.integers(2, 6), features=st.integers(1, 9), depth=st.integers(1, 9),
     scaled=st.booleans(), seed=st.integers(0, 99),
@@ -144,6 +145,7 @@ def test_any_forest(
     assert np.abs(got - expected).max() < 1e-6
 
 
+@pytest.mark.slow
 @given(
     classes=st.integers(2, 6), features=st.integers(1, 9), gamma=st.floats(0.01, 5), c=st.floats(0.1, 100),
     seed=st.integers(0, 99),
@@ -260,6 +262,7 @@ def test_the_bundled_models_by_the_engine(name: str) -> None:
             engine.infer(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["svm", "forest"])
 def test_the_same_classes_and_scores_on_the_fan_that_it_never_saw(name: str, shared_data: Path, tmp_path: Path) -> None:
     from apps.anomaly.data import load
@@ -278,6 +281,7 @@ def test_the_same_classes_and_scores_on_the_fan_that_it_never_saw(name: str, sha
     assert np.abs(got - expected).max() < 5e-7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["svm", "forest"])
 def test_every_compiler_gives_the_same_bits(name: str, tmp_path: Path) -> None:
     bundle = compile_graph(read_graph(Path(f"models/fan_state_{name}/model.skops")))

@@ -178,6 +178,7 @@ def float32s_error(config: LogMel.Config, rate_hz: float, sound: np.ndarray) -> 
     return exact @ parts.cosines, reach @ cosines + (config.mels + 2) * ULP * (np.abs(exact) @ cosines)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(recipe=recipes(), seed=st.integers(0, 2**32 - 1), level=st.sampled_from([0, 2, 500, 32767]))
 @example(recipe=(Mfcc.Config(window_ms=30, hop_ms=20, fmax_hz=4000), 16000.0), seed=0, level=32767)
