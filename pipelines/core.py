@@ -105,6 +105,8 @@ class Frame:
         arrived: host's monotonic clock in s when its last sample arrived; None in replay.
         source: the captured frame it was made from; None where it is that itself.
         cause: in a cascade, the earlier decoder's result that this frame looks into.
+        region: x, y, width, height in pixels of the captured picture: what this frame's whole picture shows of it, and
+            beyond its edges where a border was added; None for all of it.
     """
 
     data: Data
@@ -114,10 +116,13 @@ class Frame:
     arrived: float | None = None
     source: Frame | None = None
     cause: Result | None = None
+    region: Box | None = None
 
-    def with_data(self, data: Data) -> Frame:
-        """The next step's frame: other data, the same place in the stream, the same source."""
-        return Frame(data, self.t, self.seq, self.at, self.arrived, self.source or self, self.cause)
+    def with_data(self, data: Data, region: Box | None = None) -> Frame:
+        """The next step's frame: other data, the same place in the stream, the same source; of a picture, another
+        region of it where one is given."""
+        source, region = self.source or self, region or self.region
+        return Frame(data, self.t, self.seq, self.at, self.arrived, source, self.cause, region)
 
     @property
     def captured(self) -> Frame:

@@ -41,12 +41,13 @@ def cocoeval() -> ModuleType:
     return require("pycocotools.cocoeval", purpose="evaluate of a detector", install=INSTALL)
 
 
-def average_precision(pictures: Sequence[Picture], labels: Sequence[str], threshold: float) -> BoxScores:
+def average_precision(pictures: Sequence[Picture], labels: Sequence[str], threshold: float, most: int) -> BoxScores:
     """AP and AR of boxes as COCO defines them; a class that no picture has counts nowhere, as there.
 
     Args:
         labels: that count, of what is there and of what was found.
         threshold: below which the config reports nothing.
+        most: at most so many boxes of a picture are reported.
     """
     ids = {label: place for place, label in enumerate(labels, 1)}
     images = [{"id": i, "width": p.size[0], "height": p.size[1]} for i, p in enumerate(pictures, 1)]
@@ -61,6 +62,7 @@ def average_precision(pictures: Sequence[Picture], labels: Sequence[str], thresh
     ap, ap50, ap75, small, medium, large, _, _, recall, *_ = map(_number, judge.stats)
     return BoxScores(
         ap, ap50, ap75, small, medium, large, recall, sum(not a["iscrowd"] for a in truth), len(found), threshold,
+        most,
         tuple(_classes(precision, truth, found, ids)),
     )  # fmt: skip
 

@@ -258,7 +258,7 @@ class _Facts:
     def _boxes(self, measured: list[Outcome]) -> BoxScores:
         pictures = [Picture(o.size, self.found.items[o.index].places, o.found) for o in measured]
         labels = [label for label in self.scorer.labels if label not in self.asked.ignore]
-        return average_precision(pictures, labels, self.scorer.threshold)
+        return average_precision(pictures, labels, self.scorer.threshold, self.scorer.most)
 
     def _name(self, outcome: Outcome) -> str:
         return self.found.items[outcome.index].name

@@ -80,6 +80,7 @@ class BoxScores:
         recall: AR, the mean over the same IoUs, of at most 100 boxes a picture.
         objects: that are there; reported: boxes.
         threshold: the config's: boxes with a lower score were not reported.
+        most: the config's: at most so many boxes of a picture were.
         classes: in the order of the model's labels.
     """
 
@@ -93,6 +94,7 @@ class BoxScores:
     objects: int
     reported: int
     threshold: float
+    most: int
     classes: tuple[BoxClass, ...]
 
 

@@ -134,7 +134,7 @@ class Scorer:
         labels: of the scores; empty where they are values.
         values: how many a frame has.
         detects: it ends in boxes; what counts is these, of every picture, and ``labels`` are those it can report.
-        threshold: below which such a config reports nothing.
+        threshold, most: below which such a config reports nothing, and at most how many boxes of a picture.
         rising: False where a lower value is what is reported (``threshold: {below: …}``); classes' scores always rise.
         reported: the labels that the config can report; ``cleared`` those that say that something is over.
         used: the models that run.
@@ -147,7 +147,7 @@ class Scorer:
         decoder, config = graph.stages[-1], spec.steps[-1].config
         self._output: int = getattr(config, "output", 0)
         self.detects = isinstance(decoder.part, registry.load("decoders", "boxes"))
-        self.threshold = float(config.threshold) if self.detects else 0.0
+        self.threshold, self.most = (float(config.threshold), config.most) if self.detects else (0.0, 0)
         self._tap = -1 if self.detects else _tap(graph)
         signal = graph.stages[self._tap].output if self._tap >= 0 else graph.sensor.output
         self.signal = signal.parts[self._output] if signal.parts else signal

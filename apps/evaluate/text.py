@@ -12,6 +12,8 @@ WORST = 20
 WIDTH = 120
 HIGH = 0.05
 """A detector's threshold above this cuts its precision off at a recall that it could surpass."""
+MOST_BOXES = 100
+"""So many boxes of a picture COCO counts."""
 MATRIX = 16
 """A confusion matrix of more classes is not printed: the most frequent confusions are."""
 
@@ -59,6 +61,9 @@ def warnings(report: Report) -> Iterator[str]:
     if report.boxes and report.boxes.threshold > HIGH:
         yield (f"boxes that score below {report.boxes.threshold:g} were not reported, as the config says; with "
                "threshold: 0.01 AP is what detectors are compared by")  # fmt: skip
+    if report.boxes and report.boxes.most < MOST_BOXES:
+        yield (f"at most {report.boxes.most} boxes of a picture were reported, as the config says; COCO counts "
+               f"{MOST_BOXES}: most: {MOST_BOXES}")  # fmt: skip
     for label, count in report.told.items():
         yield f"a step reported {label!r} by itself in {count:,} items"
 
@@ -70,7 +75,7 @@ def _boxes(boxes: BoxScores) -> Iterator[str]:
     yield f"AP75      {_number(boxes.ap75)}"
     yield (f"AP        {_number(boxes.small)} small, {_number(boxes.medium)} medium, {_number(boxes.large)} large "
            "objects (32² px, 96² px)")  # fmt: skip
-    yield f"AR        {_number(boxes.recall)}   at most 100 boxes a picture"
+    yield f"AR        {_number(boxes.recall)}   at most {min(boxes.most, MOST_BOXES)} boxes a picture"
     yield f"{boxes.objects:,} objects, {boxes.reported:,} boxes reported with a score of {boxes.threshold:g} or more"
     yield ""
     rows: Sequence[BoxClass] = there

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pipelines.core import Array, Data, Signal
+from pipelines.decoders._labels import SLACK
 from pipelines.errors import ModelError
 
 
@@ -60,12 +61,12 @@ def check_found(found: Found, labels: int) -> Found:
     if len(found.scores) == 0:
         return found
     best = float(found.scores.max())
-    if best > 1.001:  # float32 may miss 1 by a little
+    if best > 1 + SLACK:
         got = f"the model's best score is {best:g}"
         raise ModelError(f"{got}, expected 0 to 1; of a head that gives logits say sigmoid: true")
     if not np.isfinite(found.boxes).all():
         raise ModelError("the model's boxes are not finite; check its input and its weights")
-    wrong = found.classes[(found.classes < 0) | (found.classes >= labels)]
+    wrong = found.classes[~((found.classes >= 0) & (found.classes < labels))]  # a NaN too
     if len(wrong):
         got = f"the model reported class {wrong[0]:g}"
         raise ModelError(f"{got}, expected 0 to {labels - 1}, one per label; check engine.labels")

@@ -8,6 +8,9 @@ import math
 from pipelines.core import Array, Data, Frame, Result, Signal
 from pipelines.errors import ModelError, SignalMismatch
 
+SLACK = 1 / 64
+"""By how much a score may miss 0 or 1: two steps of an output of 8 bits, whose scale need not be 1/256."""
+
 
 def part_of(signal: Signal, output: int) -> Signal:
     """The signal itself, or of a bundle the one at ``output``. Raises SignalMismatch."""
@@ -72,7 +75,7 @@ def found(frame: Frame, label: str, score: float, value: float | None = None) ->
 
 def as_score(value: float) -> float:
     """A class's score, 0 to 1. Raises ModelError at a NaN and at what is no probability, such as a logit."""
-    if -1e-3 <= value <= 1.001:  # smoothing and float32 may miss the ends by a little
+    if -SLACK <= value <= 1 + SLACK:
         return min(max(value, 0.0), 1.0)
     if math.isnan(value):
         raise ModelError("the model's scores are not numbers (NaN); check its input and its weights")

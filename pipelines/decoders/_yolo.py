@@ -44,11 +44,14 @@ class _Yolo:
     def resolve(self, signal: Signal) -> None:
         self._labels = len(signal.channels)
 
-    def _found(self, places: Array, classes: Array, scores: Array) -> Found:
-        """Of [k, 4] x, y, width, height."""
-        if self._size is None and places.size and (farthest := float(places[:, :2].max())) > FARTHEST:
+    def _check_unit(self, centres: Array) -> None:
+        """Of all places, as the boxes of one picture may all lie in its corner. Raises ModelError."""
+        if self._size is None and (farthest := float(centres.max())) > FARTHEST:
             got = f"the model's boxes go to {farthest:g}, expected fractions of its input"
             raise ModelError(f"{got}; say with input_px: [width, height] which pixels they count")
+
+    def _found(self, places: Array, classes: Array, scores: Array) -> Found:
+        """Of [k, 4] x, y, width, height."""
         centre, half = places[:, 1::-1].astype(np.float64), places[:, 3:1:-1] / 2.0
         boxes = np.concatenate([centre - half, centre + half], axis=1) * self._scale
         return check_found(Found(boxes, classes, scores), self._labels)
@@ -63,6 +66,7 @@ class YoloV5(_Yolo):
         rows = array_of(y, self._output)
         objectness = rows[:, 4]
         check_scores(objectness)
+        self._check_unit(rows[:, :2])
         if self._sigmoid:
             objectness = sigmoid(objectness)
         kept = np.flatnonzero(objectness >= threshold)  # a class's score is 1 at most
@@ -88,6 +92,7 @@ class YoloV8(_Yolo):
         columns = array_of(y, self._output)
         best = columns[4:].max(axis=0, out=self._best)
         check_scores(best)
+        self._check_unit(columns[:2])
         if self._sigmoid:
             best = sigmoid(best)
         kept = np.flatnonzero(best >= threshold)

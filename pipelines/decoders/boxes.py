@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Meta
 
 from pipelines.config.schema import Config as Base
-from pipelines.config.schema import Count, Positive, PositiveFloat, Unit
-from pipelines.core import Array, Box, Data, Frame, Result, Signal, shape_text
+from pipelines.config.schema import Count, Positive, Unit
+from pipelines.core import Array, Data, Frame, Result, Signal, shape_text
 from pipelines.decoders._detected import Detected
 from pipelines.decoders._found import Head, nms, shapes
 from pipelines.decoders._labels import as_score, index_of
@@ -31,8 +31,8 @@ class Boxes:
     it. ``yolov5``: [n, 5 + classes] (v3 to v5, v7). ``yolov8``: [4 + classes, n] (v8, v9, v11).
 
     Of two boxes of one class that overlap too much the one with the lower score goes (greedy NMS per class; a model's
-    own may leave some). ``Result.region`` is in pixels of the captured picture, held to its edges; in a cascade, of the
-    earlier result's region, which ``crop`` without a margin cut out.
+    own may leave some). ``Result.region`` is in pixels of the captured picture, whatever part of it the steps before
+    the engine took, and ends at that part's edges.
     """
 
     class Config(Base, frozen=True, kw_only=True):
@@ -43,8 +43,6 @@ class Boxes:
             iou: the most that two boxes of one class may overlap (intersection over union); 1 keeps all.
             most: at most so many boxes of a frame.
             ignore: labels that are never reported and take no place among the most.
-            fit: that of the step resize before the engine.
-            aspect: width over height of the model's input, for fit crop and letterbox.
             boxes, classes, scores, count: which output of the model is which; detected has them in this order, ssd
                 has boxes and scores, yolo one (scores).
             sigmoid: the heads' scores are logits, and a sigmoid makes them scores (ssd, yolo).
@@ -59,8 +57,6 @@ class Boxes:
         iou: Unit = 0.5
         most: Positive = 10
         ignore: tuple[str, ...] = ()
-        fit: Literal["stretch", "crop", "letterbox"] = "stretch"
-        aspect: PositiveFloat = 1.0
         boxes: Count | None = None
         classes: Count | None = None
         scores: Count | None = None
@@ -108,13 +104,10 @@ class Boxes:
     def _regions(self, boxes: Array, frame: Frame) -> tuple[Array, Array]:
         """Left, top, right, bottom in pixels of the captured picture, [k, 4], and which have something of it, [k]."""
         height, width = frame.captured.array.shape[:2]
-        cause = frame.cause.region if frame.cause else None
-        looked_at: Box = cause or (0.0, 0.0, float(width), float(height))
-        x, y, wide, high = fitted(looked_at, self._config.aspect, self._config.fit)
+        x, y, wide, high = frame.region or (0.0, 0.0, width, height)
         edges = boxes[:, [1, 0, 3, 2]] * np.array([wide, high, wide, high]) + np.array([x, y, x, y])
-        low = np.array(looked_at[:2])
-        np.maximum(edges[:, :2], low, out=edges[:, :2])
-        np.minimum(edges[:, 2:], low + np.array(looked_at[2:]), out=edges[:, 2:])
+        np.maximum(edges[:, :2], (max(x, 0.0), max(y, 0.0)), out=edges[:, :2])
+        np.minimum(edges[:, 2:], (min(x + wide, width), min(y + high, height)), out=edges[:, 2:])
         return edges, (edges[:, :2] < edges[:, 2:]).all(axis=1)
 
     def _mismatch(self, signal: Signal) -> SignalMismatch:
@@ -130,16 +123,3 @@ class Boxes:
             f"{self._head.expected(signal)} (layout: {self._config.layout})",
             fix,
         )
-
-
-def fitted(region: Box, aspect: float, fit: str) -> Box:
-    """The rectangle that the model's whole input shows: of the region's centre, and of this aspect unless stretched."""
-    x, y, width, height = region
-    if fit == "stretch":
-        return region
-    wider = width > height * aspect
-    if wider == (fit == "crop"):
-        shown_width, shown_height = height * aspect, height
-    else:
-        shown_width, shown_height = width, width / aspect
-    return x + (width - shown_width) / 2, y + (height - shown_height) / 2, shown_width, shown_height

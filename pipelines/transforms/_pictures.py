@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta
 
-from pipelines.core import Array, Signal
+from pipelines.core import Array, Box, Frame, Signal
 from pipelines.errors import SignalMismatch
 from pipelines.optional import require
 
@@ -26,6 +26,14 @@ def check_picture(signal: Signal) -> None:
     if signal.kind != "image" or len(signal.shape) != 3 or signal.dtype != "uint8" or signal.shape[2] not in (1, 3):
         fix = "take it from a camera, and put scale and normalize after this step"
         raise SignalMismatch(signal, "a picture [height, width, 1 or 3] uint8", fix)
+
+
+def region_of(frame: Frame, x: float, y: float, width: float, height: float) -> Box:
+    """A rectangle in a frame's picture, in pixels, as a region of the captured picture."""
+    rows, columns = frame.array.shape[:2]
+    left, top, wide, high = frame.region or (0.0, 0.0, *frame.captured.array.shape[1::-1])
+    across, down = wide / columns, high / rows
+    return left + x * across, top + y * down, width * across, height * down
 
 
 def opencv(purpose: str) -> Any:

@@ -11,7 +11,7 @@ from pipelines.config.schema import Config as Base
 from pipelines.config.schema import Count, Positive
 from pipelines.core import Box, Frame, Signal
 from pipelines.errors import SignalMismatch
-from pipelines.transforms._pictures import check_picture
+from pipelines.transforms._pictures import check_picture, region_of
 
 Region = tuple[Count, Count, Positive, Positive]
 
@@ -62,11 +62,13 @@ class Crop:
         Raises:
             SignalMismatch: there is no region, or a fixed one is not inside the picture.
         """
-        picture = (frame.captured if self._region is None else frame).array
+        looked_at = frame.captured if self._region is None else frame
+        picture = looked_at.array
         left, top, right, bottom = self._edges(self._region or _found(frame), picture.shape[1], picture.shape[0])
         if left >= right or top >= bottom:
             return ()
-        return (frame.with_data(picture[top:bottom, left:right]),)
+        region = region_of(looked_at, left, top, right - left, bottom - top)
+        return (frame.with_data(picture[top:bottom, left:right], region),)
 
     def _edges(self, region: Box, width: int, height: int) -> tuple[int, int, int, int]:
         """Left, top, right, bottom in whole pixels, inside the picture."""

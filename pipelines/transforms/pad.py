@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.config.schema import Config as Base
 from pipelines.core import Array, Frame, Signal
-from pipelines.transforms._pictures import Border, Byte, channel_values, check_picture
+from pipelines.transforms._pictures import Border, Byte, channel_values, check_picture, region_of
 
 
 class Pad:
@@ -58,4 +58,4 @@ class Pad:
             self._out[:] = self._fill
         top, left = self._config.top_px, self._config.left_px
         self._out[top : top + height, left : left + width] = picture
-        return (frame.with_data(self._out),)
+        return (frame.with_data(self._out, region_of(frame, -left, -top, *self._out.shape[1::-1])),)

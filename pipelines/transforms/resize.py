@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Meta
 
 from pipelines.config.schema import Config as Base
-from pipelines.core import Array, Frame, Signal
-from pipelines.transforms._pictures import Byte, Pixels, channel_values, check_picture, opencv
+from pipelines.core import Array, Box, Frame, Signal
+from pipelines.transforms._pictures import Byte, Pixels, channel_values, check_picture, opencv, region_of
 
 Fraction = Annotated[float, Meta(gt=0, le=1)]
 Fit = Literal["crop", "letterbox", "stretch"]
@@ -74,12 +74,13 @@ class Resize:
             self._plan(picture.shape[0], picture.shape[1])
         view = self._target.of(self._out)
         self._cv2.resize(self._source.of(picture), view.shape[1::-1], dst=view, interpolation=self._filter)
-        return (frame.with_data(self._out),)
+        return (frame.with_data(self._out, region_of(frame, *self._shown)),)
 
     def _plan(self, height: int, width: int) -> None:
         config = self._config
         self._size = height, width
         self._source, self._target = plan(width, height, config.width_px, config.height_px, config.fit, config.crop)
+        self._shown = shown(self._source, self._target, config.width_px, config.height_px)
         self._out[:] = self._fill  # once per size: only the target is written to after that
 
 
@@ -112,6 +113,12 @@ def plan(width: int, height: int, to_width: int, to_height: int, fit: Fit, crop:
         scale = min(to_width / source.width, to_height / source.height)
         target = target.centred(_pixels(source.width * scale), _pixels(source.height * scale))
     return source, target
+
+
+def shown(source: Rectangle, target: Rectangle, width: int, height: int) -> Box:
+    """What a whole picture of this size shows in which ``source`` went to ``target``: with a letterbox, more."""
+    across, down = source.width / target.width, source.height / target.height
+    return source.x - target.x * across, source.y - target.y * down, width * across, height * down
 
 
 def _pixels(size: float) -> int:

@@ -59,7 +59,8 @@ def test_a_result_says_when_and_what_and_from_where(decoder: Any) -> None:
 
 def test_in_a_cascade_the_region_is_the_causes(decoder: Any) -> None:
     cause = Result(2.5, "face", 1.0, region=(1.0, 2.0, 3.0, 4.0))
-    (result,) = decode(decoder, 0.1, 0.1, 0.8, frame=Frame(FRAME.data, 2.5, 7, source=CAPTURED, cause=cause))
+    cropped = Frame(FRAME.data, 2.5, 7, source=CAPTURED, cause=cause, region=cause.region)
+    (result,) = decode(decoder, 0.1, 0.1, 0.8, frame=cropped)
     assert result.region == (1.0, 2.0, 3.0, 4.0)
 
 

@@ -26,6 +26,7 @@ engine: {model: copy.tflite, labels: [cat, dog, car]}
 postprocess:
   - boxes: {layout: yolov5, threshold: 0.1}
 """
+HUNDRED = ("--set", "postprocess.0.boxes.most=100")
 CAT = [0.5, 0.5, 0.5, 0.5, 1, 1, 0, 0]
 DOG = [0.25, 0.25, 0.5, 0.5, 1, 0, 0.8, 0]
 NOTHING = [0] * 8
@@ -81,8 +82,16 @@ def test_it_is_told_to_people(folder: Path) -> None:
     pytest.importorskip("pycocotools")
     done = demos.in_process("evaluate", "demo.yaml", "--data", "data", cwd=folder)
     assert done.returncode == 0, done.stderr
-    demos.says(done.stdout, ["AP        0.5000   mean over IoU 0.50 to 0.95 and 2 classes", "2 boxes reported", "cat"])
-    demos.says(done.stderr, ["boxes that score below 0.1 were not reported"])
+    demos.says(
+        done.stdout,
+        ["AP        0.5000   mean over IoU 0.50 to 0.95 and 2 classes", "at most 10 boxes", "2 boxes reported", "cat"],
+    )
+    demos.says(
+        done.stderr, ["boxes that score below 0.1 were not reported", "at most 10 boxes of a picture were reported"]
+    )
+    done = demos.in_process("evaluate", "demo.yaml", "--data", "data", *HUNDRED, cwd=folder)
+    demos.says(done.stdout, ["at most 100 boxes a picture"])
+    assert "of a picture were reported" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ AT: Any = (10.0, 10.0, 40.0, 40.0)
 )
 def test_one_object(found: list[Detection], ap: float, ap50: float) -> None:
     pytest.importorskip("pycocotools")
-    scores = average_precision([Picture((100, 100), [CAT], found)], LABELS, 0.01)
+    scores = average_precision([Picture((100, 100), [CAT], found)], LABELS, 0.01, 100)
     assert (scores.ap, scores.ap50) == pytest.approx((ap, ap50), abs=1e-6)
     cat, dog = scores.classes
     assert (cat.objects, cat.ap, dog.objects, dog.ap) == (1, pytest.approx(ap, abs=1e-6), 0, None)
@@ -44,14 +44,16 @@ def test_a_crowd_is_neither_missed_nor_falsely_found() -> None:
     pytest.importorskip("pycocotools")
     crowd = Place("cat", 0.6, 0.6, 0.4, 0.4, 0.16, crowd=True)
     one = Picture((100, 100), [CAT, crowd], [("cat", 0.8, AT), ("cat", 0.9, (60.0, 60.0, 40.0, 40.0))])
-    scores = average_precision([one, Picture((50, 50), [], [])], LABELS, 0.01)
+    scores = average_precision([one, Picture((50, 50), [], [])], LABELS, 0.01, 100)
     assert (scores.ap, scores.objects, scores.reported) == (1.0, 1, 2)
 
 
 def test_labels_that_do_not_count_do_neither_here_nor_there() -> None:
     pytest.importorskip("pycocotools")
     dog = Place("dog", 0, 0, 0.5, 0.5, 0.25)
-    scores = average_precision([Picture((100, 100), [CAT, dog], [("cat", 0.9, AT), ("dog", 0.8, AT)])], ("cat",), 0.5)
+    scores = average_precision(
+        [Picture((100, 100), [CAT, dog], [("cat", 0.9, AT), ("dog", 0.8, AT)])], ("cat",), 0.5, 100
+    )
     assert (scores.ap, scores.objects, scores.reported, len(scores.classes)) == (1.0, 1, 1, 1)
 
 

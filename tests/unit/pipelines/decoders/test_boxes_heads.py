@@ -119,6 +119,11 @@ def test_what_no_head_says_is_an_error(layout: str) -> None:
     signal, y = layouts(np.float64([[320, 96, 64, 96, 0.7, 0.1, 0.1]]))[layout]
     with pytest.raises(ModelError, match=r"go to 320, .*input_px: \[width, height\]"):
         decode(signal, y, layout=layout)
+    # also where the boxes that count all lie in the picture's corner
+    signal, corner = layouts(np.float64([[2, 2, 3, 3, 0.7, 0.1, 0.1], [320, 96, 64, 96, 0.1, 0.1, 0.1]]))[layout]
+    with pytest.raises(ModelError, match=r"go to 320, .*input_px: \[width, height\]"):
+        decode(signal, corner, layout=layout)
+    signal, y = layouts(np.float64([[320, 96, 64, 96, 0.7, 0.1, 0.1]]))[layout]
     for place, said in ((0, "not finite"), (5, "NaN")):
         broken = y.copy()
         broken.ravel()[place] = np.nan
