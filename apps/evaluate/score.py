@@ -147,7 +147,8 @@ class Scorer:
         decoder, config = graph.stages[-1], spec.steps[-1].config
         self._output: int = getattr(config, "output", 0)
         self.detects = isinstance(decoder.part, registry.load("decoders", "boxes"))
-        self.threshold, self.most = (float(config.threshold), config.most) if self.detects else (0.0, 0)
+        self.threshold = float(config.threshold) if self.detects else 0.0
+        self.most = int(config.most) if self.detects else 0
         self._tap = -1 if self.detects else _tap(graph)
         signal = graph.stages[self._tap].output if self._tap >= 0 else graph.sensor.output
         self.signal = signal.parts[self._output] if signal.parts else signal
