@@ -15,6 +15,12 @@ from pipelines.errors import DataError
 Edge = Callable[[Array], Array]
 
 
+def not_a_number(name: str) -> DataError:
+    """The error of a NaN for a model's input of this name."""
+    return DataError(f"a value for the model's input {name!r} is not a number (NaN); look for a logarithm of 0 or a "
+                     "division by 0 in preprocess")  # fmt: skip
+
+
 class Quantiser:
     """stored = saturate(round(real / scale) + zero_point), halves away from zero. A scale of 0 counts as 1.
 
@@ -49,10 +55,7 @@ class Quantiser:
                 np.add(real, self._zero_point, out=real)
                 np.copyto(stored, real, casting="unsafe")
         except FloatingPointError as problem:
-            raise DataError(
-                f"a value for the model's input {self._name!r} is not a number (NaN); "
-                "look for a logarithm of 0 or a division by 0 in preprocess"
-            ) from problem
+            raise not_a_number(self._name) from problem
         return stored
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from pipelines.core import Array, Engine, PartTime, TensorSpec
+from pipelines.process_engine import ProcessEngine
 
 
 class SharedEngine:
@@ -55,4 +56,7 @@ class SharedEngine:
         self._thread.submit(self._engine.reset).result()
 
     def close(self) -> None:
-        self._thread.shutdown()
+        """An inference in progress is waited for, or, in a process, which may hang, ended."""
+        if isinstance(self._engine, ProcessEngine):
+            self._engine.close()
+        self._thread.shutdown(cancel_futures=True)

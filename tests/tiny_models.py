@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 _TYPES = {"float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
-_ADD, _RESHAPE, _RNN, _CUSTOM, _SUB, _CAST, _QUANTIZE = 0, 22, 24, 32, 41, 53, 114
-_OPTIONS = {_ADD: 11, _RESHAPE: 17, _RNN: 7, _SUB: 28, _CAST: 37, _QUANTIZE: 89, _CUSTOM: 0}
+_ADD, _RESHAPE, _RNN, _CUSTOM, _PAD, _SUB, _CAST, _QUANTIZE = 0, 22, 24, 32, 34, 41, 53, 114
+_OPTIONS = {_ADD: 11, _RESHAPE: 17, _RNN: 7, _PAD: 22, _SUB: 28, _CAST: 37, _QUANTIZE: 89, _CUSTOM: 0}
 
 Table = dict[int, Any]
 """Field number to value: a numpy scalar, an array (a vector), text, a Table, or a list of Tables."""
@@ -82,6 +82,16 @@ def accumulator() -> bytes:
         Tensor("y", "float32", (1, 1)),
     ]
     return model(tensors, [Operator(_RNN, [0, 1, 2, 3, 4], [5])], [0], [5])
+
+
+def padded(dtype: str, scale: float = 0.0, zero_point: int = 0) -> bytes:
+    """x [1, 1, 3, 1] with a 0 before and behind it."""
+    tensors = [
+        Tensor("x", dtype, (1, 1, 3, 1), scale, zero_point),
+        Tensor("sizes", "int32", (4, 2), data=_ints([[0, 0], [0, 0], [1, 1], [0, 0]])),
+        Tensor("y", dtype, (1, 1, 5, 1), scale, zero_point),
+    ]
+    return model(tensors, [Operator(_PAD, [0, 1], [2])], [0], [2])
 
 
 def is_nonzero(shape: Sequence[int] = (1, 4)) -> bytes:

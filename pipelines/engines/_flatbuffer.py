@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 from struct import Struct, error, unpack_from
+from typing import NamedTuple
 
 from pipelines.engines._looks_like import looks_like
 from pipelines.errors import ModelError
@@ -72,6 +73,41 @@ def count_graphs(data: bytes) -> int:
 def has_operator(data: bytes, code: int) -> bool:
     """Whether a model that was checked uses an operator, by its number, in any of its graphs."""
     return any(_code(data, table) == code for table in _tables(data, _U32.unpack_from(data)[0], 1))
+
+
+class Operand(NamedTuple):
+    """A tensor that an operator reads: its type's number, and how many scales it has, and its zero points."""
+
+    type: int
+    scales: int
+    zero_points: tuple[int, ...]
+
+
+class Operator(NamedTuple):
+    """One of a graph's: its place, its number, and what it reads; None for an input that it lacks."""
+
+    place: int
+    code: int
+    inputs: tuple[Operand | None, ...]
+
+
+def operators(data: bytes) -> Iterator[Operator]:
+    """All operators of a model that was checked."""
+    model = _U32.unpack_from(data)[0]
+    codes = [_code(data, table) for table in _tables(data, model, 1)]
+    for graph in _tables(data, model, 2):
+        tensors = [_operand(data, table) for table in _tables(data, graph, 0)]
+        for index, operator in enumerate(_tables(data, graph, 3)):
+            inputs = tuple(tensors[place] if place >= 0 else None for place in _ints(data, operator, 1))
+            yield Operator(index, codes[_number(data, operator, 0, _U32)], inputs)
+
+
+def _operand(data: bytes, tensor: int) -> Operand:
+    place = _field(data, tensor, 4)
+    quantisation = place + _U32.unpack_from(data, place)[0] if place else 0
+    zeros = _vector(data, quantisation, 3) if place else 0
+    points = unpack_from(f"<{_U32.unpack_from(data, zeros)[0]}q", data, zeros + 4) if zeros else ()
+    return Operand(_number(data, tensor, 1, _U8), _count(data, quantisation, 2) if place else 0, points)
 
 
 def check(data: bytes, path: Path) -> None:

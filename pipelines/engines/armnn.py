@@ -14,12 +14,12 @@ import numpy as np
 
 from pipelines.config.schema import EngineConfig
 from pipelines.core import Array, TensorSpec
-from pipelines.engines._flatbuffer import read_model
+from pipelines.engines._flatbuffer import Operand, Operator, operators, read_model
 from pipelines.engines._stderr import turned_away
 from pipelines.engines._trial import survives
 from pipelines.errors import CapabilityError, ModelError
 from pipelines.optional import require
-from pipelines.quantise import Dequantiser
+from pipelines.quantise import Dequantiser, not_a_number
 from pipelines.tensors import Stored
 
 Backend = Literal["CpuAcc", "CpuRef", "GpuAcc", "VsiNpu", "EthosNAcc"]
@@ -28,8 +28,9 @@ _DTYPES = {"Float32": "float32", "Float16": "float16", "QAsymmU8": "uint8", "QAs
            "Signed32": "int32"}  # fmt: skip
 _FELL_BACK = re.compile(r"Layer of type (\w+) is not supported on requested backend (\w+)")
 _AT = re.compile(r"\s*at function \w+ \[[^\]]*\]|^ERROR: ")
-_NO_PER_CHANNEL = 22
-"""Arm NN's major version (20.08) that stops the whole program at a fully connected layer with a scale per channel."""
+_FAULTY = 22
+"""Arm NN's major version (20.08) whose faults ``_fault`` tells of."""
+_FULLY_CONNECTED, _PAD = 9, 34
 
 
 class Armnn:
@@ -61,7 +62,8 @@ class Armnn:
         self._nn = _pyarmnn()
         self._runtime = self._nn.IRuntime(self._nn.CreationOptions())
         backends = _chosen(config.backends, [str(b) for b in self._runtime.GetDeviceSpec().GetSupportedBackends()])
-        _check(self._nn, data, path)
+        if int(self._nn.__version__.split(".")[0]) <= _FAULTY:
+            _check(self._nn.__version__, data, path)
         survives(
             Armnn, config, path, "\0".join((self._nn.__version__, *backends, "")).encode() + data,
             what=f"{path} in Arm NN {self._nn.__version__}",
@@ -90,10 +92,13 @@ class Armnn:
 
         Raises:
             SignalMismatch: the number or shape of the arrays is not the model's.
-            DataError: a NaN for a quantised input.
+            DataError: a NaN.
             ModelError: a backend failed.
         """
         given = [np.array(stored) for stored in self._stored(x)]  # pyarmnn keeps it, and makes it read-only
+        for spec, array in zip(self.inputs, given, strict=True):
+            if np.isnan(array.min()):  # its ReLU makes 0 of a NaN, and believable scores
+                raise not_a_number(spec.name)
         try:
             self._runtime.EnqueueWorkload(self._network, self._nn.make_input_tensors(self._in, given), self._results)
         except RuntimeError as error:
@@ -139,22 +144,20 @@ def _chosen(asked: tuple[str, ...], there: list[str]) -> tuple[str, ...]:
     return found
 
 
-def _check(nn: Any, data: bytes, path: Path) -> None:
-    """Refuse what would stop the whole program. Raises ModelError."""
-    if int(nn.__version__.split(".")[0]) > _NO_PER_CHANNEL:
-        return
-    from compiler.reader import read_graph
+def _check(version: str, data: bytes, path: Path) -> None:
+    """Refuse what would stop the whole program, or be computed wrongly without a word. Raises ModelError."""
+    for operator in operators(data):
+        if fault := _fault(operator):
+            raise ModelError(f"{path}: Arm NN {version} {fault}; use a newer Arm NN, a float model, or another engine")
 
-    try:
-        graph = read_graph(path)
-    except ModelError:  # what the compiler does not know is Arm NN's to judge
-        return
-    for node in graph.nodes:
-        if node.op == "fully_connected" and len(graph.tensors[node.inputs[1]].scales) > 1:
-            raise ModelError(
-                f"{path}: operator {node.index} (fully_connected) has weights with a scale per channel, which Arm NN "
-                f"{nn.__version__} does not take; use a newer Arm NN, a float model, or another engine"
-            )
+
+def _fault(operator: Operator) -> str:
+    match operator.inputs:
+        case [_, Operand(scales=scales), *_] if operator.code == _FULLY_CONNECTED and scales > 1:
+            return f"does not take a scale per channel of weights, as operator {operator.place} (FULLY_CONNECTED) has"
+        case [Operand(zero_points=zeros), *_] if operator.code == _PAD and any(zeros):
+            return f"pads with the number 0 instead of the zero point, {zeros[0]} at operator {operator.place} (PAD)"
+    return ""
 
 
 @contextmanager

@@ -78,9 +78,11 @@ class Onnx:
         self._stored, self._reads = Stored(self.inputs), []
         for spec, buffer in zip(self.inputs, self._buffers, strict=True):
             self._binding.bind_ortvalue_input(spec.name, ort.OrtValue.ortvalue_from_numpy(buffer))
+        given = {spec.name: buffer for spec, buffer in zip(self.inputs, self._buffers, strict=True)}
         for spec in self.outputs:
             buffer = np.zeros(spec.shape, spec.dtype)
             self._binding.bind_ortvalue_output(spec.name, ort.OrtValue.ortvalue_from_numpy(buffer))
+            buffer = given.get(spec.name, buffer)  # an output that is an input as well is not written
             self._reads.append((buffer, None if spec.dtype == "float32" else Dequantiser(spec)))
 
     def infer(self, *x: Array) -> tuple[Array, ...]:

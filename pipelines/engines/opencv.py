@@ -12,7 +12,8 @@ from pipelines.config.schema import EngineConfig, InputPath, Positive
 from pipelines.core import Array, TensorSpec
 from pipelines.engines import _opencv
 from pipelines.engines._trial import identity, survives
-from pipelines.errors import DataError, MissingDependency, ModelError
+from pipelines.errors import MissingDependency, ModelError
+from pipelines.quantise import not_a_number
 from pipelines.tensors import Stored
 
 _LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)  # channels
@@ -91,8 +92,7 @@ class Opencv:
     def _run(self, x: tuple[Array, ...]) -> tuple[Array, ...]:
         for spec, stored in zip(self.inputs, self._stored(x), strict=True):
             if np.isnan(stored.min()):  # its ReLU makes 0 of a NaN, and believable scores
-                raise DataError(f"a value for the model's input {spec.name!r} is not a number (NaN); look for a "
-                                "logarithm of 0 or a division by 0 in preprocess")  # fmt: skip
+                raise not_a_number(spec.name)
             self._net.setInput(self._blob(stored), spec.name)
         return tuple([self._result(y) for y in self._net.forward(self._names)])
 

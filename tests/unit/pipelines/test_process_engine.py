@@ -20,6 +20,7 @@ from pipelines.core import Engine
 from pipelines.engines.tflite import Tflite
 from pipelines.errors import DataError, EiqError, MissingDependency, SignalMismatch
 from pipelines.process_engine import ProcessEngine
+from pipelines.shared_engine import SharedEngine
 
 A, B = np.array([[1, 2, 3, 4]], np.float32), np.array([[0.5, 0.5, -1, 30]], np.float32)
 
@@ -125,20 +126,27 @@ def test_closing_at_once_does_not_wait_for_its_start(chatty: ProcessEngine) -> N
     assert chatty._child.returncode is not None
 
 
-def test_closing_under_an_inference_ends_that_with_an_error(chatty: ProcessEngine, tmp_path: Path) -> None:
-    chatty.infer(A)
+@pytest.mark.parametrize("shared", [False, True])
+def test_closing_under_an_inference_ends_that_with_an_error(
+    shared: bool, chatty: ProcessEngine, tmp_path: Path
+) -> None:
+    engine = SharedEngine(chatty) if shared else chatty
+    engine.infer(A)
     raised: list[BaseException] = []
 
     def infer() -> None:
         try:
-            chatty.infer(np.full_like(A, 55))  # sleeps for a minute
+            engine.infer(np.full_like(A, 55))  # sleeps for a minute
         except EiqError as error:
             raised.append(error)
 
-    thread = threading.Thread(target=infer)
+    thread = threading.Thread(target=infer, daemon=True)
     thread.start()
     until((tmp_path / "busy").exists)
-    chatty.close()
+    closing = threading.Thread(target=engine.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
     thread.join(5)
     assert len(raised) == 1
 

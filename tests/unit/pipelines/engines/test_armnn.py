@@ -111,8 +111,21 @@ def test_a_model_that_cannot_run_is_refused_in_one_sentence(armnn: Build, model:
 
 
 def test_what_would_stop_the_program_is_refused(armnn: Build) -> None:
-    with pytest.raises(ModelError, match=r"operator \d+ \(fully_connected\) has weights with a scale per channel"):
+    with pytest.raises(ModelError, match=r"does not take a scale per channel .* operator \d+ \(FULLY_CONNECTED\)"):
         armnn((MODELS / "kws/model.tflite").read_bytes())
+
+
+@pytest.mark.parametrize(("dtype", "zero_point"), [("int8", -3), ("uint8", 100)])
+def test_what_would_be_padded_wrongly_is_refused(armnn: Build, dtype: str, zero_point: int) -> None:
+    with pytest.raises(ModelError, match=rf"pads with the number 0 .* zero point, {zero_point} at operator 0 \(PAD\)"):
+        armnn(tiny_models.padded(dtype, 0.5, zero_point))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "uint8"])
+def test_other_padding_is_right(armnn: Build, dtype: str) -> None:
+    engine = armnn(tiny_models.padded(dtype, 0.0 if dtype == "float32" else 0.5))
+    (y,) = engine.infer(np.float32([1, 2, 3]).reshape(1, 1, 3, 1))
+    assert y.ravel().tolist() == [0, 1, 2, 3, 0]
 
 
 def test_wrong_input_is_refused(armnn: Build) -> None:
@@ -121,6 +134,8 @@ def test_wrong_input_is_refused(armnn: Build) -> None:
         engine.infer(X[0], X[0])
     with pytest.raises(DataError, match="not a number"):
         engine.infer(np.full((1, 4), np.nan, np.float32), X)
+    with pytest.raises(DataError, match="not a number"):  # of a float, of which its ReLU would make 0
+        armnn(tiny_models.add_and_subtract()).infer(X, X * np.float32(np.nan))
 
 
 def test_no_pyarmnn_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

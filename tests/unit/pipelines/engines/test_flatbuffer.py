@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.engines._flatbuffer import check, read_model
+from pipelines.engines._flatbuffer import check, operators, read_model
 from pipelines.errors import ModelError
 from tiny_models import Operator, Tensor, add_and_subtract, copy, model
 
@@ -113,3 +113,4 @@ def test_tables_that_run_in_circles_end() -> None:
 def _accepted_or_refused(data: bytes) -> None:
     with suppress(ModelError):
         check(data, Path("m.tflite"))
+        list(operators(data))

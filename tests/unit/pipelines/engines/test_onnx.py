@@ -144,6 +144,19 @@ def test_outputs_are_chosen_by_name_and_order(onnx: Build) -> None:
     assert [y[0, 0] for y in engine.infer(a, b)] == [7]
 
 
+def test_an_output_may_be_an_input_or_a_constant(onnx: Build) -> None:
+    """ONNX Runtime does not write to the buffer of an output that is an input."""
+    row = (1, 4)
+    values = [Value(name, "float32", row) for name in ("x", "y", "k")]
+    constant = Tensor("k", np.float32([[5, 6, 7, 8]]))
+    engine = onnx(tiny_onnx.model([Node("Relu", ["x"], ["y"])], values[:1], values, [constant]))
+    for x in (X, -X, 2 * X):
+        same, relu, k = engine.infer(x)
+        np.testing.assert_array_equal(same, x)
+        np.testing.assert_array_equal(relu, np.maximum(x, 0))
+        np.testing.assert_array_equal(k, constant.data)
+
+
 def test_an_output_that_is_not_there_or_named_twice_is_refused(onnx: Build) -> None:
     refused(onnx, tiny_onnx.add_and_subtract(), 'did you mean "sum"?', outputs=("summ",))
     refused(onnx, tiny_onnx.add_and_subtract(), "names 'sum' twice", outputs=("sum", "sum"))
