@@ -287,6 +287,7 @@ class Engine(Protocol):
     """Runs a model. One thread at a time. Built as ``Class(config, path)``, which loads the model file.
 
     ``holds_gil = True``: no other Python thread runs while it computes, so several pipelines run it in processes.
+    ``stateful = True``: its model keeps something from call to call, and is not shared among pipelines.
 
     Raises when built:
         ModelError: the file is not a model that this engine can run; names what is wrong with it.

@@ -175,7 +175,11 @@ class _Builder:
             return build()
         key = (step.name, model.path, msgspec.json.encode(step.config, enc_hook=str))
         if key not in self.shared:
-            self.shared[key] = SharedEngine(build())
+            engine = build()
+            if getattr(engine, "stateful", False):
+                raise CapabilityError("got shared: true for a model that keeps a state from frame to frame, which the "
+                                      "streams would mix; leave engine.shared out")  # fmt: skip
+            self.shared[key] = SharedEngine(engine)
             self.stack.callback(self.shared[key].close)
         return self.shared[key]
 

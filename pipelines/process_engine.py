@@ -45,8 +45,9 @@ class ProcessEngine:
     def __init__(self, engine: Engine, name: str, config: Any, path: Path) -> None:
         self.inputs, self.outputs = engine.inputs, engine.outputs
         self.description = f"{engine.description}, in a process of its own"
+        self.stateful = getattr(engine, "stateful", False)
         engine.close()
-        self._name, self._ready = name, False
+        self._name, self._ready, self._idle = name, False, False
         places, size = _places(self.inputs)
         stored = np.zeros(size, np.uint8)
         self._stored = stored.data
@@ -78,14 +79,12 @@ class ProcessEngine:
         self._ask(RESET)
 
     def close(self) -> None:
-        """End the process. May be called twice; ``infer`` may not be called after it."""
+        """End the process, and an inference in it. May be called twice; ``infer`` may not be called after it."""
+        if not self._idle:
+            self._child.kill()  # it may hang, and no more fit into its pipe
         with suppress(OSError):
             self._to.close()
-        try:
-            self._child.wait(CLOSE_S if self._ready else 0)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+        self._code()
         self._from.close()
 
     def _ask(self, *parts: bytes | memoryview) -> None:
@@ -94,12 +93,14 @@ class ProcessEngine:
             if not self._ready:
                 self._take_answer()
                 self._ready = True
+            self._idle = False
             for part in parts:
                 self._to.write(part)
             self._to.flush()
         except BrokenPipeError as error:
             raise self._ended() from error
         self._take_answer()
+        self._idle = True
 
     def _take_answer(self) -> None:
         kind = self._from.read(1)
@@ -109,10 +110,18 @@ class ProcessEngine:
             raise self._ended()
 
     def _ended(self) -> EiqError:
-        code = self._child.wait()
+        code = self._code()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return EiqError(f"the process of the engine {self._name} ended ({how}), expected scores; its model may be "
                         "damaged or the memory full, try another engine")  # fmt: skip
+
+    def _code(self) -> int:
+        """The process's exit code; one that does not end is killed."""
+        try:
+            return self._child.wait(CLOSE_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            return self._child.wait()
 
 
 def _start(kind: type[Engine], config: Any, path: Path) -> subprocess.Popen[bytes]:

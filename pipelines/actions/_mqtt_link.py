@@ -26,6 +26,8 @@ SESSION_S = 300
 """For so long a broker of MQTT 5 remembers, after a lost connection, what of QoS 2 it has already."""
 STEADY_S = 5.0
 """A connection that held for so long was a good one: the next try comes soon."""
+GOODBYE_S = 0.5
+"""For so long the last words are tried."""
 FOR_GOOD = {128, 129, 130, 132, 133, 134, 135, 138, 140, 144, 149, 153, 154, 155}
 """Reason codes of MQTT 5 (section 2.4) that come again however often one asks: as a first answer they end the run."""
 WRONG_VERSION = {132, 149}
@@ -186,7 +188,9 @@ class MqttLink:
     def _hang_up(self) -> None:
         """With a word, so that no will is told, and the broker forgets the session."""
         self._client.disconnect(properties=self._expiry("DISCONNECT", 0) if self._config.version == 5 else None)
-        while self._client.want_write():
+        until = time.monotonic() + GOODBYE_S
+        while self._client.want_write() and time.monotonic() < until:  # a broker may have stopped reading
+            select.select([], [self._client.socket()], [], 0.1)
             self._broken(self._client.loop_write())
 
     def _session(self) -> dict[str, Any]:
@@ -225,6 +229,7 @@ class MqttLink:
     def _publish(self) -> None:
         while len(self._under_way) < UNDER_WAY and self._client.socket() and (new := self._outbox.take(wait=False)):
             topic = topic_of(self._config.topic, new.pipeline, new.label)
+            self._early = None  # numbers come again after 65,535
             sent = self._client.publish(topic, new.body, self._config.qos, self._config.retain)
             if sent.mid == self._early:
                 self._outbox.delivered()
@@ -264,7 +269,7 @@ class MqttLink:
         with suppress(OSError, ValueError, _Refused):
             if self._config.status:
                 told = self._client.publish(self._config.status, "offline", qos=1, retain=True)
-                until = time.monotonic() + 0.5
+                until = time.monotonic() + GOODBYE_S
                 while not told.is_published() and time.monotonic() < until:
                     self._turn(0.1)
             self._hang_up()

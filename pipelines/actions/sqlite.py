@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -85,11 +85,14 @@ class Sqlite:
     def start(self) -> None:
         """Open or make the file. Raises OutputError."""
         self._run = f"{_iso(self._clock())}-{os.getpid()}-{threading.get_native_id()}-{id(self) & 0xFFFF:04x}"
-        with self._refusals():
-            self._database = sqlite3.connect(
+        with self._refusals(), ExitStack() as stack:
+            database = sqlite3.connect(
                 self._path, timeout=self._config.wait_ms / 1000, isolation_level=None, check_same_thread=False
             )
-            self._prepare(self._database)
+            stack.callback(database.close)  # one that is refused is not written to later
+            self._prepare(database)
+            stack.pop_all()
+            self._database = database
 
     def handle(self, result: Result) -> None:
         """Add one, and delete what is too old. Raises OutputError, with the results before in the file."""

@@ -76,7 +76,9 @@ class Webhook(Delivery):
         """Begin. Raises CapabilityError where a secret is not in the environment, or no address."""
         config, to = self._config, self._to()
         token = secret(config.token_env, "webhook.token_env", ascii_only=True)
-        headers = {"User-Agent": "eiq-demo", "Content-Type": "application/json"} | config.headers
+        headers = {"Content-Type": "application/json", **config.headers}
+        if not any(name.lower() == "user-agent" for name in headers):
+            headers["User-Agent"] = "eiq-demo"
         if token:
             bearer = config.token_header.lower() == "authorization"
             headers[config.token_header] = f"Bearer {token}" if bearer else token
@@ -120,3 +122,8 @@ def _check(config: Webhook.Config) -> None:
         if name.lower() in OURS:
             what = "a secret comes from token_env" if name.lower() == "authorization" else "it is set here"
             raise ValueError(f"got the header {name}, but {what}; leave it out")
+    names = [name.lower() for name in (*config.headers, config.token_header)]
+    if twice := next((name for name in config.headers if names.count(name.lower()) > 1), None):
+        raise ValueError(
+            f"got the header {twice} twice, as upper and lower case are the same to servers; leave one out"
+        )

@@ -75,6 +75,16 @@ def has_operator(data: bytes, code: int) -> bool:
     return any(_code(data, table) == code for table in _tables(data, _U32.unpack_from(data)[0], 1))
 
 
+VAR_HANDLE = 142
+"""The operator that opens a resource variable, TensorFlow's tf.Variable."""
+
+
+def is_stateful(data: bytes) -> bool:
+    """Whether a model that was checked keeps something from one call to the next."""
+    tensors = (tensor for graph in _tables(data, _U32.unpack_from(data)[0], 2) for tensor in _tables(data, graph, 0))
+    return has_operator(data, VAR_HANDLE) or any(_number(data, tensor, 5, _U8) for tensor in tensors)
+
+
 class Operand(NamedTuple):
     """A tensor that an operator reads: its type's number, and how many scales it has, and its zero points."""
 

@@ -13,15 +13,12 @@ from pipelines.config.schema import EngineConfig, InputPath
 from pipelines.core import Array, TensorSpec
 from pipelines.engines import _litert
 from pipelines.engines._delegate import Delegate
-from pipelines.engines._flatbuffer import count_graphs, has_operator, read_model
+from pipelines.engines._flatbuffer import VAR_HANDLE, count_graphs, has_operator, is_stateful, read_model
 from pipelines.engines._tflite_tensor import spec_of
 from pipelines.engines._trial import identity, survives
 from pipelines.errors import ModelError
 from pipelines.quantise import Dequantiser, Edge
 from pipelines.tensors import Stored
-
-_VAR_HANDLE = 142
-"""The operator that opens a resource variable, TensorFlow's tf.Variable."""
 
 
 class Tflite:
@@ -82,7 +79,8 @@ class Tflite:
         self.outputs = tuple(spec_of(detail, detail["name"], "output", path) for detail in outputs)
         self.description = f"{_litert.version(runtime)}, {kernels}, {config.threads} thread{'s' * (config.threads > 1)}"
         self._stored = Stored(self.inputs)
-        self._load = load if has_operator(data, _VAR_HANDLE) else None
+        self.stateful = is_stateful(data)
+        self._load = load if has_operator(data, VAR_HANDLE) else None
         self._use(interpreter)
 
     def _use(self, interpreter: Any) -> None:

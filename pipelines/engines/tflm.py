@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.config.schema import EngineConfig
 from pipelines.core import Array
-from pipelines.engines._flatbuffer import read_model
+from pipelines.engines._flatbuffer import is_stateful, read_model
 from pipelines.engines._stderr import turned_away
 from pipelines.engines._tflite_tensor import spec_of
 from pipelines.engines._trial import survives
@@ -63,6 +63,7 @@ class Tflm:
         self.arena = _arena(self._interpreter)
         self.memory = {"arena": self.arena}  # in bytes
         self.description = f"tflite-micro {micro.__version__}, reference kernels, {self.arena:,} bytes of arena"
+        self.stateful = is_stateful(data)
         self._stored = Stored(self.inputs)
         self._real = [Dequantiser(spec) for spec in self.outputs]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tiny_models
 from fakes import FakeTarget, Recorder, picture
 from pipelines.config.demo import Overrides, load_demo
 from pipelines.core import Ended, Frame, Result, Signal
@@ -108,6 +109,20 @@ def test_pipelines_share_an_engine_where_asked(tmp_path: Path, shared: bool) -> 
         recorder = Recorder()
         run(graphs, [recorder])
     assert sum(ended.frames for ended in recorder.of(Ended)) == 20
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_model_with_a_state_is_not_shared(tmp_path: Path, shared: bool) -> None:
+    pytest.importorskip("ai_edge_litert")
+    (tmp_path / "sum.tflite").write_bytes(tiny_models.accumulator())
+    text = f"""
+sensor: {{camera: {{}}}}
+engine: {{model: {tmp_path}/sum.tflite, shared: {str(shared).lower()}}}
+postprocess: [threshold: {{above: 0.5, label: bright}}]
+"""
+    told = " ".join(problems(tmp_path, text))
+    assert ("got shared: true for a model that keeps a state from frame to frame" in told) is shared
+    assert ("sum" in told) is not shared  # a picture is no input of it
 
 
 @needs_models

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,30 @@ def test_closing_under_an_inference_ends_that_with_an_error(
     assert not closing.is_alive()
     thread.join(5)
     assert len(raised) == 1
+
+
+def test_a_process_that_stands_still_with_its_pipe_full_is_ended(tmp_path: Path) -> None:
+    """No more fits into the pipe: a flush would wait for ever."""
+    pytest.importorskip("ai_edge_litert")
+    path, shape = tmp_path / "model.tflite", (1, 1 << 20)
+    path.write_bytes(tiny_models.copy(shape=shape))
+    config = Tflite.Config(model=str(path))
+    engine = ProcessEngine(Tflite(config, path), "tflite", config, path)
+    x = np.zeros(shape, np.float32)
+    engine.infer(x)
+    os.kill(pid(engine), signal.SIGSTOP)
+
+    def ask() -> None:
+        with suppress(EiqError):
+            engine.infer(x)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(0.3)
+    closing = threading.Thread(target=engine.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
 
 
 def test_it_does_not_outlive_a_program_that_was_killed(tmp_path: Path) -> None:

@@ -285,6 +285,17 @@ def test_what_somebody_takes_away_is_one_sentence(tmp_path: Path, change: str, s
     )
 
 
+def test_what_was_refused_at_the_start_is_not_written_to_later(tmp_path: Path) -> None:
+    """Another program's table of the same name and columns."""
+    write(tmp_path / "x.db", YES)
+    ask(tmp_path / "x.db", "PRAGMA user_version = 7")
+    action = Sqlite(Sqlite.Config(path=str(tmp_path / "x.db")), None)  # type: ignore[arg-type]
+    for begin in (action.start, lambda: action.handle(YES)):
+        with pytest.raises(OutputError, match="has version 7 of the table results"):
+            begin()
+    assert ask(tmp_path / "x.db", "SELECT count(*) FROM results") == [(1,)]
+
+
 def test_several_processes_write_to_one_file(tmp_path: Path) -> None:
     at_once = f"import time\ntime.sleep(max(0, {time.time() + 1} - time.time()))\n"  # they turn its log on together
     body = (

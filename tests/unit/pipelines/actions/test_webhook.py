@@ -323,6 +323,18 @@ def test_the_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, h
     assert server.heads[0][header] == value
 
 
+def test_headers_are_the_same_in_upper_and_lower_case() -> None:
+    with receiver() as server:
+        posted(server, 1, headers={"user-agent": "mine"})
+    assert [value for name, value in server.heads[0].items() if name.lower() == "user-agent"] == ["mine"]
+    for config in (
+        {"token_env": "T", "token_header": "X-Key", "headers": {"x-key": "a"}},
+        {"headers": {"A": "1", "a": "2"}},
+    ):
+        with pytest.raises(ValueError, match="header (x-key|A) twice"):
+            Webhook.Config(url="http://127.0.0.1/", **config)  # type: ignore[arg-type]
+
+
 def test_the_address_may_be_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     with receiver(Answer(404)) as server:
         monkeypatch.setenv("HOOK_URL", f"http://127.0.0.1:{server.port}/s3cr3t?key=s3cr3t")
