@@ -1,7 +1,7 @@
 /* An external delegate of TensorFlow Lite that claims ADD of float32 and int8 and computes it.
  *
  * The structs are those of the public C API, tensorflow/lite/core/c/common.h, as far as they are used here.
- * Options: fail=create|prepare|invoke|take lets that step fail; claim=nothing claims nothing.
+ * Options: fail=create|prepare|invoke|take lets that step fail, fail=crash ends the program at the first inference; claim=nothing claims nothing.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -78,7 +78,7 @@ struct Delegate {
 
 typedef struct { Delegate *delegate; IntArray *nodes, *inputs, *outputs; } Params;
 typedef struct { int a, b, y, activation; } Sum;
-typedef struct { bool fails; int count; Sum sums[]; } Kernel;
+typedef struct { bool fails, crashes; int count; Sum sums[]; } Kernel;
 typedef struct { Delegate delegate; char fail[16]; bool nothing; } Own;
 
 static void *init(Context *context, const char *buffer, size_t length) {
@@ -87,6 +87,7 @@ static void *init(Context *context, const char *buffer, size_t length) {
   (void)length;
   kernel->count = params->nodes->size;
   kernel->fails = !strcmp(((Own *)params->delegate)->fail, "invoke");
+  kernel->crashes = !strcmp(((Own *)params->delegate)->fail, "crash");
   for (int i = 0; i < kernel->count; i++) {
     Node *node;
     Registration *registration;
@@ -127,6 +128,7 @@ static void add(const Tensor *a, const Tensor *b, const Tensor *y, int activatio
 
 static int invoke(Context *context, Node *node) {
   const Kernel *kernel = node->user_data;
+  if (kernel->crashes) abort();
   if (kernel->fails) {
     context->ReportError(context, "the device hung up");
     return ERROR;

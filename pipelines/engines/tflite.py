@@ -15,10 +15,13 @@ from pipelines.engines import _litert
 from pipelines.engines._delegate import Delegate
 from pipelines.engines._flatbuffer import VAR_HANDLE, count_graphs, has_operator, is_stateful, read_model
 from pipelines.engines._tflite_tensor import spec_of
-from pipelines.engines._trial import identity, survives
+from pipelines.engines._trial import LIMIT_S, survives
 from pipelines.errors import ModelError
 from pipelines.quantise import Dequantiser, Edge
 from pipelines.tensors import Stored
+
+DELEGATE_S = 300.0
+"""A delegate may compile a model for its hardware at the first inference."""
 
 
 class Tflite:
@@ -141,11 +144,12 @@ def _read(view: Callable[[], Array], spec: TensorSpec, real: Edge) -> Array:
 
 def _try(config: Tflite.Config, path: Path, runtime: str, data: bytes) -> None:
     if config.delegate:
-        parts = (config.kernels, identity(config.delegate), *map(str, config.delegate_options.items()))
+        parts = (config.kernels, config.delegate, *map(str, config.delegate_options.items()))
         what = f"the delegate {config.delegate} with {path}"
         fix = "name another with engine.delegate, or leave it out to run on the CPU"
     else:
         parts, what = (config.kernels,), f"{path} in {_litert.version(runtime)}"
         fix = "it is damaged: fetch or convert it again"
     key = "\0".join((_litert.version(runtime), *parts)).encode() + b"\0" + data
-    survives(Tflite, config, path, key, what=what, fix=fix, runs=not config.delegate)
+    limit_s = DELEGATE_S if config.delegate else LIMIT_S
+    survives(Tflite, config, path, key, what=what, fix=fix, limit_s=limit_s)

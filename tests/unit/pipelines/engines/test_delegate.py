@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,6 +191,42 @@ def test_one_that_crashes_ends_no_program(
         tflite(tiny_models.copy(), delegate=str(path))
     assert "\n" not in str(error.value)
     assert capfd.readouterr().err == ""
+
+
+def test_one_that_crashes_at_the_first_inference_ends_no_program(tflite: Build, library: str) -> None:
+    with pytest.raises(ModelError, match=r"ended the process in which it was tried \(SIGABRT"):
+        tflite(tiny_models.add_and_subtract(), delegate=library, delegate_options={"fail": "crash"})
+
+
+def test_one_that_is_replaced_is_tried_again(tmp_path: Path, library: str) -> None:
+    """By its short name, which the system's loader finds: a BSP's update."""
+    model, found, other = tmp_path / "m.tflite", tmp_path / "libvx_delegate.so", tmp_path / "other.c"
+    model.write_bytes(tiny_models.add_and_subtract())
+    program = (
+        "import sys, pathlib, numpy as np\n"
+        "from pipelines.engines.tflite import Tflite\n"
+        "from pipelines.errors import EiqError\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "try: print(Tflite(Tflite.Config(model='m', delegate='vx'), path).description)\n"
+        "except EiqError as error: print(error)\n"
+    )
+    environment = os.environ | {"LD_LIBRARY_PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def said() -> str:
+        command = [sys.executable, "-c", program, str(model)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shutil.copy(library, found)
+    marks = tmp_path / "cache/eiq-demo/tried"
+    for _ in range(2):
+        assert "1 of 2 operators on libvx_delegate.so" in said()
+    (mark,) = marks.iterdir()
+    assert str(found) in mark.read_text()
+    other.write_text(f"#include <stdlib.h>\n{DESTROY}\n{CREATE} {{ abort(); }}\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", found, other], check=True)
+    assert "ended the process in which it was tried (SIGABRT" in said()
 
 
 def test_a_library_cut_short_ends_no_program(tflite: Build, tmp_path: Path, library: str) -> None:
