@@ -46,6 +46,8 @@ class ProcessEngine:
         self.inputs, self.outputs = engine.inputs, engine.outputs
         self.description = f"{engine.description}, in a process of its own"
         self.stateful = getattr(engine, "stateful", False)
+        self.memory: dict[str, int] = getattr(engine, "memory", {})
+        self.kind = type(engine)
         engine.close()
         self._name, self._ready, self._idle = name, False, False
         places, size = _places(self.inputs)
@@ -54,7 +56,7 @@ class ProcessEngine:
         self._feeds = Feeds(self.inputs, stored, places)
         self._scores = tuple(np.empty(spec.shape, np.float32) for spec in self.outputs)
         self._answers = [scores.reshape(-1).view(np.uint8).data for scores in self._scores]
-        self._child = _start(type(engine), config, path)
+        self._child = _start(self.kind, config, path)
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._to, self._from = cast(BufferedWriter, self._child.stdin), cast(BufferedReader, self._child.stdout)

@@ -18,26 +18,26 @@ class SharedEngine:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.inner = engine
         self._own = threading.local()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shared-engine")
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        return self._engine.inputs
+        return self.inner.inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        return self._engine.outputs
+        return self.inner.outputs
 
     @property
     def title(self) -> str:
         """What its stage is called, where the engine says so."""
-        return getattr(self._engine, "title", "")
+        return getattr(self.inner, "title", "")
 
     @property
     def description(self) -> str:
-        return f"{self._engine.description}, shared"
+        return f"{self.inner.description}, shared"
 
     def infer(self, *x: Array) -> tuple[Array, ...]:
         y, self._own.times = self._thread.submit(self._infer, x).result()
@@ -48,15 +48,15 @@ class SharedEngine:
         return getattr(self._own, "times", ())
 
     def _infer(self, x: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[PartTime, ...]]:
-        y = tuple(y.copy() for y in self._engine.infer(*x))
-        times: Callable[[], Iterable[PartTime]] | None = getattr(self._engine, "times", None)
+        y = tuple(y.copy() for y in self.inner.infer(*x))
+        times: Callable[[], Iterable[PartTime]] | None = getattr(self.inner, "times", None)
         return y, tuple(times()) if times else ()
 
     def reset(self) -> None:
-        self._thread.submit(self._engine.reset).result()
+        self._thread.submit(self.inner.reset).result()
 
     def close(self) -> None:
         """An inference in progress is waited for, or, in a process, which may hang, ended."""
-        if isinstance(self._engine, ProcessEngine):
-            self._engine.close()
+        if isinstance(self.inner, ProcessEngine):
+            self.inner.close()
         self._thread.shutdown(cancel_futures=True)

@@ -185,5 +185,7 @@ def against(reference: Mapping[Key, Taken], told: Link, link: Link) -> Tally:
     first = [size or 1 for size in told.first.shape]
     classes = int(np.prod(first)) if told.signal.parts else size
     labels = told.first.channels if len(told.first.channels) == classes else ()
+    if told.signal.parts and not labels:  # the first of several outputs, a detector's boxes, has no best
+        classes = 1
     steps = steps_of(told.specs, link.specs)
     return Tally(reference, steps, labels, classes, whole=alike(told.specs, link.specs))

@@ -10,7 +10,7 @@ from typing import Any
 
 from apps.cli.options import opened
 from apps.compare.capture import Clerk, Heard, Link, against, link_before, links, listen
-from apps.compare.layers import first_layer, runs_here
+from apps.compare.layers import first_layer, kind_of
 from apps.compare.memory import added
 from apps.compare.report import Layer, Outcome, Report, Results, Scores, Used
 from apps.compare.variants import Variant
@@ -20,6 +20,7 @@ from pipelines.core import Engine, Result, Stage
 from pipelines.errors import CapabilityError, DataError, EiqError
 from pipelines.graph import Graph, stage_order
 from pipelines.models import Model
+from pipelines.shared_engine import SharedEngine
 from pipelines.timing import Stats
 
 MOST_FRAMES = 300
@@ -76,7 +77,7 @@ def _outcome(config: str, variant: Variant, overrides: Overrides, frames: int, r
 
 def _run(config: str, variant: Variant, overrides: Overrides, frames: int, reference: _Reference) -> Outcome:
     began = time.perf_counter()
-    changes = replace(overrides, sets=(*overrides.sets, *variant.sets), engine=variant.engine,
+    changes = replace(overrides, engine=variant.engine, engine_sets=variant.options,
                       sensors=(*overrides.sensors, ("compare", {"pace": "fast", "loop": False})))  # fmt: skip
     with opened(config, variant.target, changes) as (demo, graphs, target):
         _check_engine(variant, graphs)
@@ -151,12 +152,13 @@ def _engines(graph: Graph) -> Iterator[tuple[Model, Engine, Stage | None]]:
 
 def _used(model: Model, engine: Engine, stage: Stage | None) -> Used:
     load_ms = None
-    memory: dict[str, int] = dict(getattr(engine, "memory", {}))  # an engine that knows what it takes says so
-    if stage is not None and runs_here(engine):
+    stated = engine.inner if isinstance(engine, SharedEngine) else engine
+    memory: dict[str, int] = dict(getattr(stated, "memory", {}))  # an engine that knows what it takes says so
+    if stage is not None and (kind := kind_of(engine)):
         began = time.perf_counter()
-        type(engine)(stage.config, model.path).close()  # type: ignore[call-arg]
+        kind(stage.config, model.path).close()
         load_ms = round((time.perf_counter() - began) * 1e3, 3)
-        memory |= added(type(engine), stage.config, model.path)
+        memory |= added(kind, stage.config, model.path)
     return Used(model.name, model.path.stat().st_size, engine.description, load_ms, memory)
 
 
@@ -164,14 +166,19 @@ def _results(reference: dict[str, list[Result]], found: dict[str, list[Result]])
     names = [*reference, *(name for name in found if name not in reference)]
     a = [result for name in names for result in reference.get(name, [])]
     b = [result for name in names for result in found.get(name, [])]
-    same = [(x.pipeline, x.label) for x in a] == [(x.pipeline, x.label) for x in b]
+    same = list(map(_named, a)) == list(map(_named, b))
     return Results(len(b), len(a), same, None if same else _first(a, b))
+
+
+def _named(result: Result) -> str:
+    return f"{result.pipeline}.{result.label}" if result.pipeline else result.label
 
 
 def _first(a: list[Result], b: list[Result]) -> tuple[str, str]:
     """The first place where two lists that differ do."""
-    place = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x.label != y.label), min(len(a), len(b)))
-    x, y = (f"{side[place].t:.3f} s {side[place].label}" if place < len(side) else "" for side in (a, b))
+    both = enumerate(zip(a, b, strict=False))
+    place = next((i for i, (x, y) in both if _named(x) != _named(y)), min(len(a), len(b)))
+    x, y = (f"{side[place].t:.3f} s {_named(side[place])}" if place < len(side) else "" for side in (a, b))
     return x, y
 
 

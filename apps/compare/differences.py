@@ -70,6 +70,11 @@ class Difference:
     histogram: dict[str, int]
 
     @property
+    def empty(self) -> bool:
+        """Neither side gave a frame."""
+        return not (self.frames or self.missing or self.extra)
+
+    @property
     def bit_exact(self) -> bool:
         """Every frame is in both, with the same bits; never so where there was nothing to compare."""
         return self.frames > 0 and not (self.missing or self.extra or self.differing_frames)

@@ -21,6 +21,7 @@ from apps.compare.report import Layer
 from pipelines import registry
 from pipelines.core import Array, Data, Engine, Stage
 from pipelines.errors import EiqError, ModelError
+from pipelines.process_engine import ProcessEngine
 from pipelines.shared_engine import SharedEngine
 
 NUMBERS = ("FLOAT32", "FLOAT16", "INT8", "UINT8", "INT16", "INT32", "INT64")
@@ -36,10 +37,12 @@ class Made:
     name: str
 
 
-def runs_here(engine: Engine) -> bool:
-    """Whether an engine is one of the registry's, which takes any model file, and no board's."""
-    place = f"{type(engine).__module__}:{type(engine).__qualname__}"
-    return place in registry.table("engines").values()
+def kind_of(engine: Engine) -> type[Any] | None:
+    """The registry's class of an engine, also of one that is shared or in a process; None for a board's."""
+    while isinstance(engine, SharedEngine):
+        engine = engine.inner
+    kind = engine.kind if isinstance(engine, ProcessEngine) else type(engine)
+    return kind if f"{kind.__module__}:{kind.__qualname__}" in registry.table("engines").values() else None
 
 
 def first_layer(
@@ -55,8 +58,6 @@ def first_layer(
     """
     if path.suffix != ".tflite":
         return None, f"layers are shown of .tflite models, and {path.name} is another kind"
-    if any(isinstance(stage.part, SharedEngine) for stage in stages):
-        return None, "layers are shown of engines that no pipelines share"
     parts = data if isinstance(data, tuple) else (data,)
     if [part.size for part in parts] != [math.prod(spec.shape) for spec in stages[1].part.inputs]:
         return None, "the board computed the engine's input itself"
@@ -108,8 +109,8 @@ def _opened(path: Path, out: Path) -> tuple[list[Made], list[int]]:
 
 def _engine(stage: Stage, path: Path) -> Engine:
     """The stage's engine with another model, or, for one that is not here, the compiled C that a board has too."""
-    if runs_here(stage.part):
-        engine: Engine = type(stage.part)(msgspec.structs.replace(stage.config, model=str(path)), path)
+    if kind := kind_of(stage.part):
+        engine: Engine = kind(msgspec.structs.replace(stage.config, model=str(path)), path)
         return engine
     bundle = registry.load("engines", "bundle")
     compiled: Engine = bundle(bundle.Config(model=str(path)), path)

@@ -80,7 +80,8 @@ class Results:
     Args:
         count: of this variant; ``reference`` of the reference.
         same: the same labels in the same order.
-        first: the first place where they differ: "t label" of the reference and of the variant, "" where one has none.
+        first: the first place where they differ: "t label", with several pipelines "t pipeline.label", of the reference
+            and of the variant, "" where one has none.
     """
 
     count: int
@@ -114,9 +115,12 @@ class Outcome:
 
     @property
     def bit_exact(self) -> bool | None:
-        """Against the reference; None for the reference itself, and for one that did not run."""
+        """Against the reference; None for the reference itself, and for one that did not run.
+
+        A link on which neither gave a frame does not count; on another one the reference gave some.
+        """
         found = [scores.difference for scores in self.scores if scores.difference]
-        return all(difference.bit_exact for difference in found) if found else None
+        return all(difference.bit_exact for difference in found if not difference.empty) if found else None
 
 
 @dataclass(frozen=True)

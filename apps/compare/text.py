@@ -44,6 +44,9 @@ def _scores(scores: Scores) -> Iterator[str]:
     if difference is None:
         yield f"{scores.frames:,} frames"
         return
+    if difference.empty:
+        yield "no frames in either"
+        return
     if difference.bit_exact:
         yield f"bit-exact: all {difference.values:,} values of {difference.frames:,} frames"
         return

@@ -18,13 +18,13 @@ class Variant:
         name: as it was asked for, short.
         target: such as ``sim`` or ``rt:host``.
         engine: on which every model runs; None leaves the config's.
-        sets: options of that engine, as ``--set`` takes them.
+        options: of that engine, ``key=value``.
     """
 
     name: str
     target: str
     engine: str | None = None
-    sets: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 def variants(targets: str | None = None, engines: str | None = None) -> tuple[Variant, ...]:
@@ -73,5 +73,4 @@ def _check_engine(text: str) -> None:
 def _variant(target: str, engine: str, named: bool) -> Variant:
     name, *options = engine.split(":")
     shown = (target if named else "", engine)
-    return Variant(" ".join(filter(None, shown)) or target, target, name or None,
-                   tuple(f"engine.{option}" for option in options))  # fmt: skip
+    return Variant(" ".join(filter(None, shown)) or target, target, name or None, tuple(options))

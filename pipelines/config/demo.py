@@ -32,11 +32,13 @@ class Overrides:
         sensors: options laid over every sensor, each with the name of what asks for it (``--live``) for problems;
             None takes an option away from a sensor that has it.
         engine: run every model on this engine.
+        engine_sets: options of every engine, ``key=value``.
     """
 
     sets: tuple[str, ...] = ()
     sensors: tuple[tuple[str, dict[str, Any]], ...] = ()
     engine: str | None = None
+    engine_sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def load_demo(name: str, target: Target, overrides: Overrides | None = None) -> 
     if root.entries is None:
         raise ConfigError([root.mark.problem("", f"got {shown(root)}, expected a demo: sensor, engine, actions, …")])
     root = _override(root, target, overrides, problems)
-    demo = _Reader(target, overrides.engine, problems).demo(root, name)
+    demo = _Reader(target, overrides, problems).demo(root, name)
     if problems:
         raise ConfigError(problems)
     return demo
@@ -186,8 +188,8 @@ def _sensors(root: Node) -> Iterator[tuple[list[str], Node]]:
 class _Reader:
     """Reads the merged tree; what is wrong goes to ``problems``."""
 
-    def __init__(self, target: Target, engine: str | None, problems: list[Problem]) -> None:
-        self.target, self.engine, self.problems = target, engine, problems
+    def __init__(self, target: Target, overrides: Overrides, problems: list[Problem]) -> None:
+        self.target, self.overrides, self.problems = target, overrides, problems
 
     def demo(self, root: Node, name: str) -> Demo:
         entries = root.entries or {}
@@ -303,10 +305,12 @@ class _Reader:
         if node.entries is None:
             self._problem(node.mark, path, f"got {shown(node)}, expected options such as {{model: kws}}")
             return None
-        options = dict(node.entries)
+        for option in self.overrides.engine_sets:
+            node = assign(node, option, self.problems)
+        options = dict(node.entries or {})
         type_ = options.pop("type", None)
         try:
-            name = self.engine or (str(type_.node.plain()) if type_ else self._engine_of_model(options, node))
+            name = self.overrides.engine or (str(type_.node.plain()) if type_ else self._engine_of_model(options, node))
             config_class = self.target.engine_config(name)
         except ConfigError as error:
             self.problems.extend(error.problems)

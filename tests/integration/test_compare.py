@@ -20,6 +20,7 @@ from pipelines.config.demo import Overrides
 from pipelines.core import Frame
 from pipelines.engines.tflite import Tflite
 from pipelines.errors import ModelError
+from pipelines.resources import bundled
 
 TWO_PIPELINES = {"eyes": demos.colours, "ears": demos.loud}
 EMULATED = {"host": "host", "qemu": "mps2-an500"}
@@ -143,6 +144,43 @@ def test_several_pipelines_are_compared_each(tmp_path: Path) -> None:
         ("eyes", 3, True), ("ears", 100, True),
     ]  # fmt: skip
     assert report["outcomes"][1]["results"]["same"]
+
+
+CASCADE = """
+title: A second look
+sensor: {camera: {}}
+steps:
+  - resize: {width_px: 32, height_px: 32}
+  - scale: {from: [0, 255], to: [0, 1]}
+  - engine: {model: cifar10}
+  - threshold: {above: ABOVE, label: something, of: ship}
+  - resize: {width_px: 32, height_px: 32}
+  - scale: {from: [0, 255], to: [0, 1]}
+  - engine: {model: cifar10}
+  - top: {k: 1}
+"""
+
+
+def test_options_go_to_every_engine_of_a_config_of_steps(tmp_path: Path) -> None:
+    (tmp_path / "steps.yaml").write_text(CASCADE.replace("ABOVE", "0.001"))
+    pictures = ("--input", str(bundled() / "samples/cifar10"))
+    report = compared(tmp_path, "steps.yaml", "--engines", "tflite,tflite:kernels=reference", *pictures)
+    used = [one["engine"] for one in report["outcomes"][1]["used"]]
+    assert len(used) == 2
+    assert all("reference kernels" in engine for engine in used)
+    done = in_process("compare", "steps.yaml", "--engines", "tflite,tflite:kernelz=reference", *pictures, cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'steps[2].engine.kernelz: unknown option; did you mean "kernels"?' in done.stderr
+
+
+def test_a_link_without_frames_counts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "steps.yaml").write_text(CASCADE.replace("ABOVE", "1"))
+    arguments = ("compare", "steps.yaml", "--engines", "tflite,tflite:threads=2", "--strict", "--input",
+                 str(bundled() / "samples/cifar10"))  # fmt: skip
+    done = in_process(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tflite1: bit-exact" in done.stdout
+    assert "tflite2: no frames in either" in done.stdout
 
 
 @pytest.mark.slow

@@ -9,10 +9,11 @@ pytest.importorskip("ai_edge_litert")  # brings TFLite's schema along
 
 import tiny_models
 from apps.compare.differences import Taken
-from apps.compare.layers import first_layer, runs_here
+from apps.compare.layers import first_layer, kind_of
 from fakes import FakeEngine
 from pipelines.core import Signal, Stage
 from pipelines.engines.tflite import Tflite
+from pipelines.process_engine import ProcessEngine
 from pipelines.resources import bundled
 from pipelines.shared_engine import SharedEngine
 
@@ -85,7 +86,7 @@ def test_in_a_boards_place_runs_the_same_c_here() -> None:
     path = bundled() / "models/kws/model.tflite"
     quick, reference = stage(path), stage(path, kernels="reference")
     board = Stage("board", "engines", lambda frame: (frame,), SIGNAL, FakeEngine(quick.part.inputs[0].shape))
-    assert not runs_here(board.part)
+    assert kind_of(board.part) is None
     data = np.random.default_rng(3).integers(-128, 128, quick.part.inputs[0].shape).astype(np.int8)
     shown = first_layer(path, (quick, board), data, [scored(quick, data), scored(reference, data)])
     assert shown == first_layer(path, (quick, reference), data, [scored(quick, data), scored(reference, data)])
@@ -94,15 +95,27 @@ def test_in_a_boards_place_runs_the_same_c_here() -> None:
     assert "gives other scores" in str(first_layer(path, (quick, board), data, [scored(quick, data), wrong])[1])
 
 
+def test_a_shared_engine_and_one_in_a_process_are_shown_as_what_they_are() -> None:
+    pytest.importorskip("tflite")
+    path = bundled() / "models/kws/model.tflite"
+    quick, reference = stage(path), stage(path, kernels="reference")
+    config = reference.config
+    elsewhere = SharedEngine(ProcessEngine(reference.part, "tflite", config, path))
+    assert kind_of(elsewhere) is Tflite
+    there = Stage("tflite", "engines", lambda frame: (frame,), SIGNAL, elsewhere, config)
+    data = np.random.default_rng(3).integers(-128, 128, quick.part.inputs[0].shape).astype(np.int8)
+    again = stage(path, kernels="reference")
+    taken = [scored(quick, data), scored(again, data)]
+    assert first_layer(path, (quick, there), data, taken) == first_layer(path, (quick, again), data, taken)
+    elsewhere.close()
+
+
 def test_what_cannot_be_shown_says_why(tmp_path: Path) -> None:
     path = tmp_path / "copy.tflite"
     path.write_bytes(tiny_models.copy("int8", (1, 4), scale=0.5))
     one = stage(path)
     data = np.array([[1, 2, 3, 4]], np.int8)
     taken = scored(one, data)
-    shared = Stage("tflite", "engines", one.process, SIGNAL, SharedEngine(one.part))
-    assert "that no pipelines share" in str(first_layer(path, (one, shared), data, None)[1])
-    shared.part.close()
     assert "the board computed" in str(first_layer(path, (one, one), np.zeros(12, np.uint8), None)[1])
     assert "another kind" in str(first_layer(tmp_path / "m.onnx", (one, one), data, None)[1])
     assert "the inputs do" in str(first_layer(path, (one, one), data, [taken, taken])[1])

@@ -14,9 +14,9 @@ def test_engines_on_the_simulator() -> None:
 
 def test_every_combination_is_told() -> None:
     found = variants("sim", "tflite,tflite:kernels=reference:threads=2")
-    assert [(one.name, one.engine, one.sets) for one in found] == [
+    assert [(one.name, one.engine, one.options) for one in found] == [
         ("sim tflite", "tflite", ()),
-        ("sim tflite:kernels=reference:threads=2", "tflite", ("engine.kernels=reference", "engine.threads=2")),
+        ("sim tflite:kernels=reference:threads=2", "tflite", ("kernels=reference", "threads=2")),
     ]
 
 
