@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ TAKEN = (f"{', '.join(SCALERS)} before SVC, NuSVC, {', '.join(LINEAR)} (in Calib
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 LEAF, MOST_PLACES, MOST_NODES = 0xFFFF, 1 << 16, 1 << 20
 MOST = float(np.finfo(np.float32).max)
+MOST_APART, ROUNDING, POINTS = 1e-3, 1e-6, 64
+"""What float32 may do to a machine's decisions: of their range, and of themselves; the points at which it is looked."""
 ROWS = 4096  # thresholds that are brought through the scalers at once
 
 
@@ -46,7 +49,7 @@ def read_skops(path: Path, name: str) -> Graph:
     (x,), (y,) = engine.inputs, engine.outputs
     try:
         reader = _Reader(path, Tensor(x.name, x.shape, "float32"), int(estimator.n_features_in_))
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             reader.read(estimator)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as problem:
         raise ModelError(f"{path} is damaged, or its estimator was never trained; train it again") from problem
@@ -70,8 +73,7 @@ class _Reader:
         if kind == "CalibratedClassifierCV":
             self._calibrated(scalers, last)
         elif kind in MACHINES and kind not in ("SVC", "NuSVC"):
-            self._scale(scalers)
-            self._machine(last)
+            self._machine(scalers, last)
         elif kind in (*TREES, *FORESTS, "IsolationForest"):
             self._check_scalers(scalers)
             self._forest(scalers, last, kind)
@@ -82,18 +84,16 @@ class _Reader:
         inner, a, b = self._sigmoids(last)
         more, machine = _steps(inner)
         kind, classes = _kind(machine), len(last.classes_)
-        self._scale([*scalers, *more])
-        if kind in LINEAR:
-            rows = 1 if classes == 2 else classes
-            weights = _whole(np.reshape(machine.coef_, (rows, self.features)))
-            bias = _whole(np.broadcast_to(np.ravel(machine.intercept_), (rows,)))
-            options = {"fused_activation_function": "none", "weights_format": 0, "keep_num_dims": False}
-            self._add("fully_connected", {"weights": weights, "bias": bias}, rows, options)
+        if kind in LINEAR:  # whose decisions may lie close together, far from 0: the sigmoid's two numbers go in
+            rows = len(a)
+            weights = np.reshape(machine.coef_, (rows, self.features)) * a[:, None]
+            self._linear([*scalers, *more], weights, np.ravel(machine.intercept_) * a + b, rows)
+            a, b = np.ones(rows), np.zeros(rows)
         elif kind in ("SVC", "NuSVC"):
-            self._machine(machine, classes)
+            self._machine([*scalers, *more], machine, classes)
         else:
             raise self._strange(f"{kind} in CalibratedClassifierCV")
-        self._add("calibrated", {"a": a, "b": b}, classes)
+        self._add("calibrated", {"a": _whole(a), "b": _whole(b)}, classes)
 
     def _sigmoids(self, last: Any) -> tuple[Any, Array, Array]:
         """What was calibrated, and of each class (of the second alone, of two) the two numbers of its sigmoid."""
@@ -103,9 +103,24 @@ class _Reader:
         numbers = [(each.a_, each.b_) for each in one.calibrators]
         if len(numbers) != (1 if len(last.classes_) == 2 else len(last.classes_)):
             raise ValueError("sigmoids")
-        return one.estimator, *(_whole(column) for column in zip(*numbers, strict=True))
+        return one.estimator, *(np.array(column, np.float64) for column in zip(*numbers, strict=True))
 
-    def _machine(self, machine: Any, classes: int = 0) -> None:
+    def _linear(self, scalers: list[Any], coefficients: Any, intercepts: Any, rows: int) -> None:
+        """Weighted sums, with the scalers taken in where none of them clips."""
+        self._check_scalers(scalers)
+        weights = np.reshape(np.asarray(coefficients, np.float64), (rows, self.features))
+        bias = np.reshape(np.asarray(intercepts, np.float64), rows)
+        affine = [_affine(scaler, self.features) for scaler in scalers]
+        if any((low, high) != (-MOST, MOST) for *_, low, high in affine):
+            self._scale(scalers)
+        else:
+            for centre, factor, _, _ in reversed(affine):
+                weights = weights * factor
+                bias = bias - weights @ centre
+        held = dict(zip(("weights", "weights_rest"), _halves(weights), strict=True))
+        self._add("linear", held | dict(zip(("bias", "bias_rest"), _halves(bias), strict=True)), rows)
+
+    def _machine(self, scalers: list[Any], machine: Any, classes: int = 0) -> None:
         """A machine by libsvm: decisions of each pair of classes, and of several classes one of each."""
         if machine.kernel not in KERNELS:
             raise self._strange(f"{_kind(machine)} with the kernel {machine.kernel!s:.40}")
@@ -116,6 +131,17 @@ class _Reader:
         counts = [int(one) for one in machine.n_support_] if classes else [count]
         if sum(counts) != count or min(counts) < 0 or len(counts) != max(1, classes):
             raise ValueError("counts of support vectors")
+        sign = MACHINES[_kind(machine)]
+        if machine.kernel == "linear":
+            self._linear(scalers, sign * machine.coef_, sign * machine.intercept_, pairs)
+        else:
+            self._scale(scalers)
+            self._support_vectors(machine, count, rows, pairs, counts, sign)
+        if classes > 2:
+            self._add("one_vs_one", {}, classes)
+
+    def _support_vectors(self, machine: Any, count: int, rows: int, pairs: int, counts: list[int], sign: int) -> None:
+        """A machine of another kernel than the linear one, vector by vector."""
         held = {
             "vectors": np.reshape(machine.support_vectors_, (count, self.features)),
             "coefficients": np.reshape(machine.dual_coef_, (rows, count)).T,
@@ -123,12 +149,29 @@ class _Reader:
         }
         options = {
             "kernel": machine.kernel, "gamma": float(machine._gamma), "coef0": float(machine.coef0),
-            "degree": int(machine.degree), "counts": tuple(counts), "sign": MACHINES[_kind(machine)],
+            "degree": int(machine.degree), "counts": tuple(counts), "sign": sign,
         }  # fmt: skip
         _whole([options["gamma"], options["coef0"]])
+        self._check_rounding(machine, held["vectors"], _by_pair(held["coefficients"], counts))
         self._add("support_vectors", {key: _whole(value) for key, value in held.items()}, pairs, options)
-        if classes > 2:
-            self._add("one_vs_one", {}, classes)
+
+    def _check_rounding(self, machine: Any, vectors: Array, coefficients: Array) -> None:
+        """Refuse a machine whose decisions drown in float32's rounding, as kernels/support_vectors.c computes them."""
+        if not len(vectors):
+            return
+        x = _near(vectors)
+        exact = _in_common(machine, x, vectors) @ coefficients
+        rounded = _in_common(machine, _whole(x), _whole(vectors)).astype(np.float64) @ _whole(coefficients)
+        apart = np.nan_to_num(np.abs(rounded - exact).max(axis=0), nan=np.inf, posinf=np.inf)
+        span = np.ptp(exact, axis=0)
+        if not (apart <= MOST_APART * span + ROUNDING * np.abs(exact).max(axis=0)).all():
+            worst = int(np.argmax(apart - MOST_APART * span))
+            raise ModelError(
+                f"{self.path} holds {_kind(machine)} with the kernel {machine.kernel}, whose decisions float32 shifts "
+                f"by {apart[worst]:.2g} of a range of {span[worst]:.2g}: its features (up to "
+                f"{np.abs(vectors).max():.4g}) are large or lie far from 0, or its kernel hardly varies; put "
+                "StandardScaler before it and train it again, or take the engine sklearn"
+            )
 
     def _forest(self, scalers: list[Any], last: Any, kind: str) -> None:
         trees = [last.tree_] if kind in TREES else [one.tree_ for one in last.estimators_]
@@ -197,8 +240,7 @@ class _Reader:
         self._check_scalers(scalers)
         for scaler in scalers:
             centre, factor, low, high = _affine(scaler, self.features)
-            near = _whole(centre)
-            held = {"centre": near, "rest": _whole(centre - near), "factor": _whole(factor)}
+            held = {**dict(zip(("centre", "rest"), _halves(centre), strict=True)), "factor": _whole(factor)}
             self._add("standard_scaler", held, self.features, {"low": low, "high": high})
 
     def _check_scalers(self, scalers: list[Any]) -> None:
@@ -241,6 +283,46 @@ def _whole(numbers: Any) -> Array:
     return found.reshape(np.shape(numbers))
 
 
+def _halves(numbers: Array) -> tuple[Array, Array]:
+    """A float64 as a sum of two float32. Raises ValueError where one is none."""
+    near = _whole(numbers)
+    return near, _whole(numbers - near)
+
+
+def _by_pair(coefficients: Array, counts: list[int]) -> Array:
+    """The coefficient of each vector in each pair of classes: [vectors, pairs]."""
+    if coefficients.shape[1] == 1:
+        return coefficients
+    own = np.repeat(np.arange(len(counts)), counts)
+    pairs = combinations(range(len(counts)), 2)
+    columns = [np.select([own == i, own == j], [coefficients[:, j - 1], coefficients[:, i]]) for i, j in pairs]
+    return np.stack(columns, axis=1)
+
+
+def _near(vectors: Array) -> Array:
+    """Some of the vectors, and points about them, as float32 holds them: [points, features]."""
+    some = vectors[:: -(-len(vectors) // POINTS)]
+    noise = np.random.default_rng(1).standard_normal((POINTS, vectors.shape[1]))
+    found: Array = np.concatenate([some, vectors.mean(axis=0) + noise * vectors.std(axis=0)])
+    return found.astype(np.float32).astype(np.float64)
+
+
+def _in_common(machine: Any, x: Array, vectors: Array) -> Array:
+    """The kernel of each x with each vector, in their type: feature by feature, as the C sums."""
+    kind = x.dtype.type
+    gamma, coef0 = kind(machine._gamma), kind(machine.coef0)
+    found: Array = np.zeros((len(x), len(vectors)), kind)
+    for a, b in zip(x.T, vectors.T, strict=True):
+        found += (a[:, None] - b) ** 2 if machine.kernel == "rbf" else a[:, None] * b
+    if machine.kernel == "rbf":
+        found = np.exp(-gamma * found)
+    elif machine.kernel == "sigmoid":
+        found = np.tanh(gamma * found + coef0)
+    else:
+        found = (gamma * found + coef0) ** int(machine.degree)
+    return found
+
+
 def _affine(scaler: Any, features: int) -> tuple[Array, Array, float, float]:
     """A scaler as (x - centre) * factor within limits."""
     if _kind(scaler) == "StandardScaler":
@@ -248,7 +330,8 @@ def _affine(scaler: Any, features: int) -> tuple[Array, Array, float, float]:
         factor = 1 / scaler.scale_ if scaler.with_std else np.ones(features)
         low, high = -MOST, MOST
     else:
-        centre, factor = -scaler.min_ / scaler.scale_, scaler.scale_
+        factor = np.asarray(scaler.scale_, np.float64)  # of features in float32 it is float32 itself
+        centre = -scaler.min_ / factor
         low, high = map(float, scaler.feature_range) if scaler.clip else (-MOST, MOST)
     return np.reshape(centre, features), np.reshape(factor, features), low, high
 

@@ -15,6 +15,7 @@ from pipelines.config.demo import Demo, PipelineSpec, SensorSpec
 from pipelines.config.schema import Step
 from pipelines.core import Action, Decoder, Engine, PartTime, Sensor, Signal, Stage, Target, Transform
 from pipelines.engine_stage import EngineStage, ResidualStage
+from pipelines.engines._skops import labels_of
 from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem
 from pipelines.fuse import fuse
 from pipelines.models import Model, open_model, read_labels
@@ -151,6 +152,7 @@ class _Builder:
         compare_recipe(model, captured, signal, since, self.problems)
         labels = read_labels(step.config.labels) if step.config.labels is not None else model.labels
         engine = self._open_engine(step, model)
+        labels = labels_of(model.path, labels)
         residual = step.config.residual
         stage = (
             ResidualStage(engine, model.name, signal, residual)

@@ -88,6 +88,7 @@ def compile_(
     from compiler.header import as_header
     from compiler.measure import measure
     from compiler.reader import identifier, read_graph
+    from pipelines.engines._skops import labels_of
     from pipelines.errors import ModelError
     from pipelines.models import open_model
 
@@ -102,6 +103,7 @@ def compile_(
         _write(out / f"{name}_tflite.h", as_header(f"{name}_tflite", opened.path.read_bytes(), opened.path.name))
         return
     graph = read_graph(opened.path).but(name=name)
+    labels_of(opened.path, opened.labels)
     bundle = compile_graph(graph, kernels)
     for path in dump_graph:
         if path.suffix == ".svg":

@@ -18,6 +18,8 @@ from pipelines.optional import require
 _TRUSTED = ("sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration",
             "sklearn.tree._tree.Tree")  # fmt: skip
 """What skops leaves to be decided: plain data, but for trees, whose places are checked here (``_check_tree``)."""
+_TAKEN = ("support vector machines, linear models, trees, forests, gradient boosting, naive Bayes, discriminant "
+          "analysis, Gaussian mixtures or k-means, in pipelines with scalers")  # fmt: skip
 MOST_BYTES = 1 << 29
 """Of what a file unpacks to."""
 _ARCHIVE = b"PK\x03\x04"
@@ -40,8 +42,8 @@ def load(path: Path) -> tuple[Any, tuple[int, ...] | None, str]:
     try:
         strange = [name for name in io.get_untrusted_types(data=data) if name not in _TRUSTED]
         if strange:
-            raise ModelError(f"{path} holds the type {strange[0]}, expected scikit-learn's own estimators; train it "
-                             "with those, or convert it to ONNX")  # fmt: skip
+            raise ModelError(f"{path} holds the type {strange[0]}, which is not loaded; expected scikit-learn's "
+                             f"{_TAKEN}; train one of those, or convert it to ONNX")  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # another version of scikit-learn; the description tells it
             held = io.loads(data, trusted=list(_TRUSTED))
@@ -49,8 +51,8 @@ def load(path: Path) -> tuple[Any, tuple[int, ...] | None, str]:
         raise
     # whatever a damaged file makes of skops and of the constructors that it calls
     except Exception as error:
-        raise ModelError(f"{path} is damaged, or no model that this version of skops reads ({_first(error)}); save it "
-                         "again with skops.io.dump") from error  # fmt: skip
+        raise ModelError(f"{path} is damaged, or no model that this version of skops reads ({first_line(error)}); save "
+                         "it again with skops.io.dump") from error  # fmt: skip
     parts: dict[str, Any] = held if isinstance(held, dict) else {"estimator": held}
     estimator, shape = parts.get("estimator"), parts.get("input_shape")
     if not hasattr(estimator, "n_features_in_"):
@@ -59,8 +61,13 @@ def load(path: Path) -> tuple[Any, tuple[int, ...] | None, str]:
         isinstance(shape, list | tuple) and all(type(size) is int and 0 < size < 1 << 20 for size in shape)
     ):
         raise ModelError(f"{path} states the input shape {shape}, expected whole numbers above 0")
-    for tree in _trees(estimator):
-        _check_tree(tree, path)
+    for part in list(_parts(estimator)):
+        if _is_tree(part):
+            _check_tree(part, path)
+            continue
+        vars(part).pop("feature_names_in_", None)  # of the table that it learned from: rows have none here
+        if "n_jobs" in vars(part):
+            part.n_jobs = None  # one thread
     return estimator, None if shape is None else tuple(shape), str(getattr(estimator, "__sklearn_version__", ""))
 
 
@@ -91,7 +98,7 @@ def _names(data: bytes, path: Path) -> list[str]:
             files = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError) as problem:
         if data.startswith(_ARCHIVE):
-            raise ModelError(f"{path} is cut short or damaged ({_first(problem)}); fetch it again") from problem
+            raise ModelError(f"{path} is cut short or damaged ({first_line(problem)}); fetch it again") from problem
         return []
     size = sum(file.file_size for file in files)
     if size > MOST_BYTES:
@@ -99,26 +106,50 @@ def _names(data: bytes, path: Path) -> list[str]:
     return [file.filename for file in files]
 
 
-def _first(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says first, without the full stop."""
     return next((line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def _trees(held: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """All decision trees inside an estimator."""
+def labels_of(path: Path, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels of a model: those that were given, or of a classifier in a .skops file the words of its ``classes_``.
+
+    Raises:
+        ModelError: its classes are words, and the labels are others, or stand in another order; or as ``load``.
+    """
+    if path.suffix != ".skops":
+        return labels
+    classes = getattr(load(path)[0], "classes_", ())
+    words = tuple(str(one) for one in classes if isinstance(one, str))
+    if not words or len(words) != len(classes):
+        return labels
+    if labels and labels != words:
+        raise ModelError(f"got the labels {', '.join(labels)}, expected the classes that {path} was trained with, in "
+                         f"its order: {', '.join(words)}; write these, or leave labels out")  # fmt: skip
+    return words
+
+
+def _is_tree(held: Any) -> bool:
+    return type(held).__name__ == "Tree" and hasattr(held, "children_left")
+
+
+def _parts(held: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """All objects of scikit-learn's inside an estimator, itself too."""
     seen = set() if seen is None else seen
     if id(held) in seen:
         return
     seen.add(id(held))
-    if type(held).__name__ == "Tree" and hasattr(held, "children_left"):
+    if _is_tree(held):
         yield held
     elif isinstance(held, dict):
         for value in held.values():
-            yield from _trees(value, seen)
+            yield from _parts(value, seen)
     elif isinstance(held, list | tuple) or (isinstance(held, np.ndarray) and held.dtype == object):
         for value in held:
-            yield from _trees(value, seen)
+            yield from _parts(value, seen)
     elif type(held).__module__.startswith("sklearn.") and hasattr(held, "__dict__"):
-        yield from _trees(vars(held), seen)
+        yield held
+        yield from _parts(vars(held), seen)
 
 
 def _check_tree(tree: Any, path: Path) -> None:

@@ -69,7 +69,7 @@ class Sklearn:
 
         Raises:
             SignalMismatch: the number or shape of the arrays is not the model's.
-            DataError: a NaN or an infinite number.
+            DataError: a NaN or an infinite number, or one that scikit-learn does not take.
         """
         if len(x) != 1:
             raise SignalMismatch(f"{len(x)} arrays", "1, the features")
@@ -79,7 +79,15 @@ class Sklearn:
         if not np.isfinite(self._row).all():
             raise DataError("a feature is not a finite number (NaN or infinite); look for a logarithm of 0 or a "
                             "division by 0 in preprocess")  # fmt: skip
-        np.copyto(self._out, np.asarray(self._answer(self._row)).reshape(self._out.shape), casting="same_kind")
+        try:
+            with np.errstate(over="ignore"):  # said below
+                y = np.asarray(self._answer(self._row))
+        except ValueError as error:  # a feature that a scaler brings beyond float32
+            raise DataError(
+                f"scikit-learn does not take the features ({_skops.first_line(error)}), which lie between "
+                f"{self._row.min():.4g} and {self._row.max():.4g}; look at preprocess"
+            ) from error
+        np.copyto(self._out, y.reshape(self._out.shape), casting="same_kind")
         return (self._out,)
 
     def reset(self) -> None:

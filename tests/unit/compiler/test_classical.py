@@ -113,6 +113,87 @@ def test_decisions_without_classes(one: Any, tmp_path: Path) -> None:
     assert np.abs(got - expected).max() < 1e-5 * max(1, np.abs(expected).max())
 
 
+def far(offset: float, classes: int = 3) -> tuple[Floats, Floats, Floats]:
+    """Rows and states to learn from, and more rows: features of a spread of 1, far from 0, in float32."""
+    rng = np.random.default_rng(2)
+    centres, states = rng.normal(0, 2, (classes, 6)), rng.integers(0, classes, 300)
+    x, more = (offset + centres[s] + rng.normal(size=(300, 6)) for s in (states, rng.integers(0, classes, 300)))
+    return x.astype(np.float32), states, more.astype(np.float32)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("offset", [100, 1000, 3000, 1e6])
+def test_linear_models_of_features_far_from_0(offset: float, classes: int, tmp_path: Path) -> None:
+    x, states, more = far(offset, classes)
+    machines: list[Any] = [kind(kernel="linear", max_iter=2000) for kind in (SVC, NuSVC)]
+    for one in (*machines, LinearSVC(), RidgeClassifier()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # not all of them converge
+            trained = CalibratedClassifierCV(one, ensemble=False, cv=3).fit(x, states)
+        got, expected = both(trained, tmp_path, more)
+        assert np.abs(got - expected).max() < 1e-6, one
+        assert np.array_equal(got.argmax(axis=1), expected.argmax(axis=1))
+    machines = [SVR(kernel="linear", max_iter=2000), OneClassSVM(kernel="linear", nu=0.2, max_iter=2000)]
+    for one in machines:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trained = one.fit(x, x[:, 0])
+        got, expected = both(trained, tmp_path, more)
+        assert np.abs(got - expected).max() < 2e-7 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_a_linear_machine_takes_its_scalers_in_where_they_do_not_clip(clip: bool, tmp_path: Path) -> None:
+    x, states, more = far(1000)
+    scalers = StandardScaler(), MinMaxScaler((-1, 1), clip=clip)
+    trained = make_pipeline(*scalers, CalibratedClassifierCV(SVC(kernel="linear", max_iter=5000), ensemble=False, cv=3))
+    dump(trained.fit(x, states), tmp_path / "m.skops")
+    ops = [node.op for node in read_graph(tmp_path / "m.skops").nodes]
+    assert ops == ["standard_scaler"] * 2 * clip + ["linear", "one_vs_one", "calibrated"]
+    got, expected = both(trained, tmp_path, 1000 + 2 * (more - 1000))
+    assert np.abs(got - expected).max() < 1e-6
+    more[3, 2] = np.nan
+    engine = Bundle(Bundle.Config(model="m"), tmp_path / "m.skops")
+    with pytest.raises(DataError, match="a feature is not a finite number"):
+        engine.infer(more[3:4])
+
+
+@pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler()], ids=str)
+@pytest.mark.parametrize("offset", [100, 1e5])
+def test_a_scaler_that_learned_from_float32(offset: float, scaler: Any, tmp_path: Path) -> None:
+    x, _, more = far(offset)
+    trained = make_pipeline(scaler, SVR(C=10, max_iter=5000)).fit(x, 10 * np.sin(x[:, 0] - offset))
+    got, expected = both(trained, tmp_path, more)
+    assert np.abs(got - expected).max() < 3e-5
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        SVR(kernel="poly", max_iter=9000),
+        CalibratedClassifierCV(SVC(kernel="poly", degree=2, max_iter=9000), ensemble=False, cv=2),
+    ],
+    ids=str,
+)
+def test_what_drowns_in_rounding_is_refused(one: Any, tmp_path: Path) -> None:
+    x, states, more = far(1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dump(one.fit(x, states), tmp_path / "m.skops")
+    with pytest.raises(ModelError, match=r"whose decisions float32 shifts by .* put StandardScaler before it") as error:
+        read_graph(tmp_path / "m.skops")
+    assert "\n" not in str(error.value)
+    got, expected = both(make_pipeline(StandardScaler(), one).fit(x, states), tmp_path, more)  # as it says
+    assert np.abs(got - expected).max() < 1e-4
+
+
+def test_a_machine_without_vectors(tmp_path: Path) -> None:
+    x, _, more = far(10)
+    for kernel in ("linear", "rbf"):
+        got, expected = both(SVR(kernel=kernel).fit(x, np.full(len(x), 3.5)), tmp_path, more)
+        assert np.array_equal(got, expected)
+
+
 TREES: list[Any] = [
     DecisionTreeClassifier(), ExtraTreesClassifier(7), RandomForestClassifier(9, max_depth=3),
     RandomForestClassifier(5, max_leaf_nodes=6), DecisionTreeRegressor(), RandomForestRegressor(6),

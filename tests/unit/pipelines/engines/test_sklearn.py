@@ -1,5 +1,7 @@
+import hashlib
 import io
 import pickle
+import re
 import resource
 import sys
 import zipfile
@@ -109,6 +111,93 @@ def test_wrong_input_is_refused(engine: Build) -> None:
     built.close()
 
 
+def test_a_forest_runs_on_one_thread(engine: Build) -> None:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), RandomForestClassifier(5, n_jobs=-1, random_state=1)).fit(X, Y)
+    built = engine(model)
+    forest: Any = built._answer.__self__.steps[-1][1]  # type: ignore[attr-defined]
+    assert (forest.n_jobs, model.steps[-1][1].n_jobs) == (None, -1)
+    np.testing.assert_allclose(built.infer(X[:1])[0], model.predict_proba(X[:1]), rtol=1e-6)
+
+
+def test_the_names_of_a_table_are_not_asked_for(engine: Build) -> None:
+    """A warning is an error in tests."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), classifiers()[1]).fit(X, Y)
+    expected = model.predict_proba(X[:1].astype(np.float64))
+    for _, step in model.steps:
+        step.feature_names_in_ = np.array(list("abcdef"), object)  # as of a DataFrame
+    with pytest.warns(UserWarning, match="feature names"):
+        model.predict_proba(X[:1])
+    np.testing.assert_allclose(engine(model).infer(X[:1])[0], expected, rtol=1e-6)
+
+
+def test_a_feature_that_a_scaler_brings_beyond_float32(engine: Build) -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    built = engine(make_pipeline(StandardScaler(), classifiers()[1]).fit(X * 1e-6, Y))
+    with pytest.raises(
+        DataError, match=r"does not take the features \(.* which lie between 0 and 1e\+38; look at"
+    ) as e:
+        built.infer(np.array([[0, 0, 0, 0, 0, 1e38]], np.float32))
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("by", ["sklearn", "bundle"])
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ("", ""),
+        (", labels: [off, on]", ""),
+        (", labels: [on, off]", "got the labels on, off, expected the classes that .*: off, on; write these, or leave"),
+        (", labels: [aus, an]", "got the labels aus, an, expected the classes that .*: off, on; write these, or leave"),
+        (", labels: [off, on, x]", "got the labels off, on, x, expected the classes"),
+    ],
+)
+def test_labels_are_the_classes_that_it_learned(tmp_path: Path, by: str, labels: str, says: str) -> None:
+    from sklearn.ensemble import RandomForestClassifier
+
+    model = RandomForestClassifier(5, random_state=1).fit(X[:, :3], np.where(X[:, 0] > 0, "on", "off"))
+    skops.dump({"estimator": model, "input_shape": [1, 3]}, tmp_path / "m.skops")
+    rows = np.full((60, 3), [3, 0, 0])
+    np.savetxt(tmp_path / "x.csv", rows, delimiter=",", header="ax_g,ay_g,az_g", comments="")
+    (tmp_path / "c.yaml").write_text(
+        "title: t\nsensor: {motion: {file: x.csv, rate_hz: 50, channels: [ax_g, ay_g, az_g]}}\n"
+        "preprocess: [{window: {length_ms: 20, hop_ms: 20}}]\n"
+        f"engine: {{type: {by}, model: ./m.skops{labels}}}\npostprocess: [top: {{}}]\nactions: [console]\n"
+    )
+    done = in_process("run", "c.yaml", cwd=tmp_path)
+    if says:
+        assert done.returncode == 2
+        assert re.search(says, done.stderr)
+        assert len(done.stderr.splitlines()) == 1
+    else:
+        assert done.returncode == 0, done.stderr
+        assert " on " in done.stdout
+        assert " off " not in done.stdout
+
+
+def test_the_compiler_looks_at_a_manifests_labels_too(tmp_path: Path) -> None:
+    data = skops.dumps(classifiers()[1].fit(X, np.array(["a", "c", "b"])[Y]))
+    (tmp_path / "model.skops").write_bytes(data)
+    for labels, code in (("a, b, c", 0), ("a, c, b", 2)):
+        (tmp_path / "manifest.yaml").write_text(
+            f"name: abc\ntitle: t\nfiles:\n- {{engine: sklearn, path: model.skops, bytes: {len(data)}, "
+            f"sha256: {hashlib.sha256(data).hexdigest()}}}\nlabels: [{labels}]\ninput: {{kind: features, shape: [6]}}\n"
+            "preprocess: []\ntraining: {data: none, licence: none}\n"
+        )
+        done = in_process("compile", "./manifest.yaml", "--out", "build", cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+    assert "got the labels a, c, b, expected the classes that" in done.stderr
+    assert done.stderr.rstrip().endswith("in its order: a, b, c; write these, or leave labels out")
+
+
 # ---- what is refused ---------------------------------------------------------------------------------------------
 
 
@@ -189,8 +278,25 @@ def test_an_archive_that_unpacks_to_more_than_any_model_is_not_unpacked(engine: 
 
 
 def test_a_type_of_others_is_refused(engine: Build) -> None:
-    with pytest.raises(ModelError, match="holds the type .*_Strange, expected scikit-learn's own estimators"):
+    with pytest.raises(
+        ModelError, match="holds the type .*_Strange, which is not loaded; expected scikit-learn's support"
+    ):
         engine({"estimator": classifiers()[1].fit(X, Y), "more": _Strange()})
+
+
+@pytest.mark.parametrize("name", ["KNeighborsClassifier", "MLPClassifier", "HistGradientBoostingClassifier"])
+def test_what_of_scikit_learn_is_taken_is_said(engine: Build, name: str) -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neural_network import MLPClassifier
+
+    kinds = KNeighborsClassifier(), MLPClassifier(tol=10.0), HistGradientBoostingClassifier(max_iter=2)
+    model: Any = next(one for one in kinds if type(one).__name__ == name)
+    with pytest.raises(
+        ModelError, match=r"holds the type sklearn\..*; expected .* machines, linear models, trees,"
+    ) as e:
+        engine(model.fit(X, Y))
+    assert "\n" not in str(e.value)
 
 
 class _Strange(Ran):
