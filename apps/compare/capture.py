@@ -180,12 +180,21 @@ def _listening(graph: Graph, heard: list[Heard]) -> Graph:
 
 
 def against(reference: Mapping[Key, Taken], told: Link, link: Link) -> Tally:
-    """A tally of a link's frames against those of the reference's link ``told``."""
+    """A tally of a link's frames against those of the reference's link ``told``.
+
+    Raises:
+        CapabilityError: the same labels are in another order.
+    """
     size = next(iter(reference.values())).values.size if reference else 0
     first = [size or 1 for size in told.first.shape]
     classes = int(np.prod(first)) if told.signal.parts else size
     labels = told.first.channels if len(told.first.channels) == classes else ()
     if told.signal.parts and not labels:  # the first of several outputs, a detector's boxes, has no best
         classes = 1
+    own = link.first.channels
+    if labels and own != labels and sorted(own) == sorted(labels):  # values are compared place by place
+        place = next(i for i, (a, b) in enumerate(zip(labels, own, strict=True)) if a != b)
+        raise CapabilityError(f"has the reference's labels in another order ({own[place]} is number {place + 1}, where "
+                              f"the reference has {labels[place]}); give both the same")  # fmt: skip
     steps = steps_of(told.specs, link.specs)
     return Tally(reference, steps, labels, classes, whole=alike(told.specs, link.specs))

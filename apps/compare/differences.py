@@ -150,7 +150,8 @@ class Tally:
             return False
         self._apart(a, b)
         if self._first is None:
-            self._first = First(taken.t, key[0], *self._named(a), *self._named(b))
+            places = (self._best(a), self._best(b)) if self._classes > 1 else (_furthest(a, b),) * 2
+            self._first = First(taken.t, key[0], *self._named(a, places[0]), *self._named(b, places[1]))
         return True
 
     def _same(self, a: Array) -> None:
@@ -188,9 +189,8 @@ class Tally:
     def _best(self, values: Array) -> int:
         return int(values[: self._classes].argmax())
 
-    def _named(self, values: Array) -> tuple[str, float]:
-        best = self._best(values)
-        return self._labels[best] if self._labels else str(best), float(values[best])
+    def _named(self, values: Array, place: int) -> tuple[str, float]:
+        return self._labels[place] if self._labels else str(place), float(values[place])
 
     def difference(self) -> Difference:
         """What was found so far; the frames that have not come are missing."""
@@ -211,6 +211,10 @@ class Tally:
             first=self._first,
             histogram=_told(self._histogram, powers=self._steps is None),
         )
+
+
+def _furthest(a: Array, b: Array) -> int:
+    return int(np.nan_to_num(np.abs(a.astype(np.float64) - b), nan=np.inf).argmax())
 
 
 def _told(histogram: Counter[int | None], *, powers: bool) -> dict[str, int]:

@@ -18,7 +18,7 @@ def draw(report: Report, path: Path) -> None:
         OutputError: it cannot be written.
     """
     panels = [
-        (f"{outcome.name}, {scores.link}" if len(outcome.scores) > 1 else outcome.name, scores.difference)
+        (f"{outcome.name}, {scores.place}" if len(outcome.scores) > 1 else outcome.name, scores.difference)
         for outcome in report.outcomes[1:]
         for scores in outcome.scores
         if scores.difference and scores.difference.histogram

@@ -72,6 +72,11 @@ class Scores:
     layer: Layer | None = None
     no_layer: str | None = None
 
+    @property
+    def place(self) -> str:
+        """The link, with its pipeline's name where a config has several."""
+        return f"{self.pipeline}.{self.link}" if self.pipeline else self.link
+
 
 @dataclass(frozen=True)
 class Results:
@@ -149,5 +154,6 @@ class Report:
             fields["bit_exact"] = outcome.bit_exact
             for one, scores in zip(fields["scores"], outcome.scores, strict=True):
                 if scores.difference:
-                    one["difference"]["bit_exact"] = scores.difference.bit_exact
+                    exact = None if scores.difference.empty else scores.difference.bit_exact
+                    one["difference"]["bit_exact"] = exact
         return told | {"bit_exact": self.bit_exact}

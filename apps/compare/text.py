@@ -30,7 +30,7 @@ def outcome(one: Outcome) -> Iterator[str]:
         adds = f", adds {used.memory['process'] / 1e6:.1f} MB to a process" if "process" in used.memory else ""
         yield f"  model {used.model}, {used.file_bytes:,} bytes: {used.engine}{loads}{adds}"
     for scores in one.scores:
-        several = f"{scores.pipeline + '.' if scores.pipeline else ''}{scores.link}: " if len(one.scores) > 1 else ""
+        several = f"{scores.place}: " if len(one.scores) > 1 else ""
         for line in _scores(scores):
             yield f"  {several}{line}"
     if one.results and one.bit_exact is not None:

@@ -68,6 +68,8 @@ def _check_engine(text: str) -> None:
     for option in options:
         if not option.partition("=")[1]:
             raise CapabilityError(f"got {option!r} in {text}, expected an option, such as {name}:threads=2")
+        if option.partition("=")[0].strip() == "type":
+            raise CapabilityError(f"got {option!r} in {text}, which names the engine already; leave it out")
 
 
 def _variant(target: str, engine: str, named: bool) -> Variant:

@@ -306,7 +306,7 @@ class _Reader:
             self._problem(node.mark, path, f"got {shown(node)}, expected options such as {{model: kws}}")
             return None
         for option in self.overrides.engine_sets:
-            node = assign(node, option, self.problems)
+            node = assign(node, option, self.problems, "--engines …:")
         options = dict(node.entries or {})
         type_ = options.pop("type", None)
         try:

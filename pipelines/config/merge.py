@@ -20,12 +20,13 @@ def merge(base: Node, over: Node) -> Node:
     return Node(merged, base.mark)
 
 
-def assign(root: Node, option: str, problems: list[Problem]) -> Node:
+def assign(root: Node, option: str, problems: list[Problem], asked: str = "--set ") -> Node:
     """One ``--set``: ``key.of[0].tree=value`` (list items also as ``key.of.0.tree``), the value in YAML.
 
-    Relative paths in it are relative to the working directory, as on any command line.
+    Relative paths in it are relative to the working directory, as on any command line. ``asked`` stands before it in
+    problems.
     """
-    name = f"--set {option}"
+    name = f"{asked}{option}"
     key, equals, text = option.partition("=")
     mark = Mark(name, 1, 1, Path.cwd())
     if not equals or not key.strip():

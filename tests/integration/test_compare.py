@@ -279,6 +279,16 @@ def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     says(drawn, ["bundle: not bit-exact, 100 values", "tflite:threads=2: bit-exact, 100 values", "apart in LSB"])
 
 
+def test_the_plot_names_the_pipelines(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    arguments = ["compare", "cameras", "--engines", "tflite,tflite:threads=2", "--frames", "2", "--plot", "apart.svg"]
+    assert in_process(*arguments, cwd=tmp_path).returncode == 0
+    says(
+        (tmp_path / "apart.svg").read_text(),
+        ["tflite:threads=2, left.tflite: bit", "tflite:threads=2, right.tflite: bit"],
+    )
+
+
 def test_what_cannot_be_compared_has_no_bars(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     done = in_process("compare", "kws", "--engines", "tflite,sklearn", "--frames", "2", "--plot", "a.png", cwd=tmp_path)

@@ -76,6 +76,16 @@ def test_a_variant_is_compared_as_it_comes_and_its_first_input_kept() -> None:
     assert (theirs.values[0], ours.values[0]) == (49.0, 48.0)
 
 
+def test_labels_in_another_order_are_not_compared_place_by_place() -> None:
+    reference, _ = heard(chain(2))
+    link = reference.link
+    turned = replace(link, signal=replace(link.signal, channels=link.signal.channels[::-1]))
+    with pytest.raises(CapabilityError, match=f"{turned.signal.channels[0]} is number 1, where the reference has sum"):
+        against(reference.scores, link, turned)
+    other = replace(link, signal=replace(link.signal, channels=("Summe", "nichts")))  # another language's
+    against(reference.scores, link, other)
+
+
 def test_where_a_board_hands_on_scores_the_sensor_is_heard() -> None:
     reference, _ = heard(chain(2))
     scores = [Frame(np.array([48.0 * seq, 0], np.float32), seq / 10, seq, seq) for seq in range(2)]

@@ -35,6 +35,7 @@ def test_every_combination_is_told() -> None:
         ("sim,sim:host", None, "sim has no places"),
         (None, "tflite,bundel", "unknown engine 'bundel'; did you mean \"bundle\"?"),
         (None, "tflite,tflite:threads", "expected an option, such as tflite:threads=2"),
+        (None, "tflite,tflite:type=bundle", "got 'type=bundle' in tflite:type=bundle, which names the engine already"),
     ],
 )
 def test_what_cannot_be_compared_is_told_before_anything_runs(
