@@ -14,6 +14,7 @@ import numpy as np
 from pipelines.core import shape_text
 from pipelines.engines import _protobuf
 from pipelines.engines._looks_like import looks_like
+from pipelines.engines._opencv_faults import fault
 from pipelines.engines._stderr import turned_away
 from pipelines.errors import ModelError
 from pipelines.optional import require
@@ -33,14 +34,14 @@ class Network:
         net: OpenCV's.
         format: ONNX, Caffe or TensorFlow.
         inputs: name and shape, channels last where OpenCV turns pictures itself (``turned``).
-        outputs: names; empty for those that nothing reads.
+        outputs: name and shape, None where the file does not say it; empty for those that nothing reads.
         turned: it takes pictures as [1, channels, height, width], whatever the file has.
     """
 
     net: Any
     format: str
     inputs: tuple[tuple[str, tuple[int, ...]], ...]
-    outputs: tuple[str, ...]
+    outputs: tuple[tuple[str, tuple[int, ...] | None], ...]
     turned: bool
 
 
@@ -119,18 +120,26 @@ def _onnx(cv2: Any, path: Path) -> Network:
     file = _protobuf.read_model(path)
     if file.dangling:  # OpenCV crashes there
         raise ModelError(f"{path} is damaged: it takes {file.dangling!r}, which nothing in it gives; fetch it again")
-    with refusals(cv2, path):
-        net = cv2.dnn.readNetFromONNX(np.frombuffer(file.data, np.uint8))
     inputs = []
     for edge in file.inputs:
-        sizes = (1, *edge.shape[1:]) if edge.shape[:1] == (None,) else edge.shape
-        fixed = tuple(size for size in sizes if size)
-        if edge.kind != _FLOAT or len(fixed) != len(sizes):
+        if edge.kind != _FLOAT or (fixed := _fixed(edge)) is None:
             what = shape_text(edge.shape) if edge.kind == _FLOAT else f"no float32 (ONNX's type {edge.kind})"
             raise ModelError(f"{path}: input {edge.name!r} is {what}, expected float32 of a fixed shape but for the "
                              "batch; export a float model, or use the engine onnx")  # fmt: skip
         inputs.append((edge.name, fixed))
-    return Network(net, "ONNX", tuple(inputs), tuple(edge.name for edge in file.outputs), turned=False)
+    if found := fault(_protobuf.read_graph(file), version(cv2)):
+        raise ModelError(f"{path} has {found}, which OpenCV {cv2.__version__} computes wrongly; use the engine onnx, "
+                         "or export it without")  # fmt: skip
+    with refusals(cv2, path):
+        net = cv2.dnn.readNetFromONNX(np.frombuffer(file.data, np.uint8))
+    return Network(net, "ONNX", tuple(inputs), tuple((edge.name, _fixed(edge)) for edge in file.outputs), turned=False)
+
+
+def _fixed(edge: _protobuf.Edge) -> tuple[int, ...] | None:
+    """The shape, with 1 for an open batch; None where more of it is open."""
+    sizes = (1, *edge.shape[1:]) if edge.shape[:1] == (None,) else edge.shape
+    fixed = tuple(size for size in sizes if size)
+    return fixed if len(fixed) == len(sizes) else None
 
 
 def _caffe(cv2: Any, path: Path, definition: str | None) -> Any:

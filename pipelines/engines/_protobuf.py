@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf
+from math import inf, prod
 from pathlib import Path
-from struct import iter_unpack
+from struct import iter_unpack, unpack
 
 from pipelines.engines._looks_like import looks_like
 from pipelines.errors import ModelError
@@ -29,12 +29,16 @@ _SCHEMA: dict[str, dict[int, str]] = {
     "Training": {1: "Graph", 2: "Graph"},
     "Function": {7: "Node", 11: "Attribute"},
 }
-_IR_VERSION, _GRAPH = 1, 7
-_NODE, _INITIALIZER, _INPUTS, _OUTPUTS = 1, 5, 11, 12
+_IR_VERSION, _GRAPH, _OPSET, _DOMAIN, _VERSION = 1, 7, 8, 1, 2
+_NODE, _INITIALIZER, _INPUTS, _OUTPUTS, _VALUES = 1, 5, 11, 12, 13
 _VALUE_NAME, _VALUE_TYPE, _TENSOR_TYPE, _ELEMENTS, _SHAPE, _DIM, _DIM_VALUE = 1, 2, 1, 1, 2, 1, 1
-_INPUT, _OUTPUT, _OP_TYPE = 1, 2, 4
-_DIMS, _TYPE, _FLOAT_DATA, _INT32_DATA, _NAME, _RAW_DATA, _EXTERNAL_DATA, _LOCATION = 1, 2, 4, 5, 8, 9, 13, 14
+_INPUT, _OUTPUT, _NODE_NAME, _OP_TYPE, _ATTRIBUTE = 1, 2, 3, 4, 5
+_ATTRIBUTE_NAME, _F, _I, _S, _T, _INTS = 1, 2, 3, 4, 5, 8
+_DIMS, _TYPE, _FLOAT_DATA, _INT32_DATA, _INT64_DATA, _NAME, _RAW_DATA = 1, 2, 4, 5, 7, 8, 9
+_EXTERNAL_DATA, _LOCATION = 13, 14
 _FLOAT, _INTEGERS = 1, {2: "B", 3: "b", 4: "H", 5: "h", 6: "i"}  # TensorProto.DataType, by struct's letter
+_INT64 = 7
+_FEW = 16
 _DEEPEST = 100
 """As deep as protobuf's own readers go."""
 
@@ -69,6 +73,41 @@ class Edge:
     name: str
     kind: int
     shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operator of a graph.
+
+    Args:
+        attributes: those that are a number, a text, or several integers.
+    """
+
+    name: str
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, float | str | tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A model's main graph.
+
+    Args:
+        opset: the version of ONNX's own operators.
+        inputs: names, without those of constants.
+        constants: names.
+        shapes: of the tensors of which the file says it, constants too.
+        values: of constants of up to 16 numbers, float32 or int64.
+    """
+
+    opset: int
+    nodes: tuple[Node, ...]
+    inputs: frozenset[str]
+    constants: frozenset[str]
+    shapes: dict[str, tuple[int | None, ...]]
+    values: dict[str, tuple[float, ...]]
 
 
 def read_model(path: Path) -> OnnxFile:
@@ -106,6 +145,31 @@ def read_model(path: Path) -> OnnxFile:
             "save it again with onnx.save(model, path, save_as_external_data=False)"
         )
     return OnnxFile(data, quantised, inputs, outputs, dangling)
+
+
+def read_graph(file: OnnxFile) -> Graph:
+    """The main graph of a file that was read."""
+    model = memoryview(file.data)
+    opsets = (_bytes(value) for number, value in _fields(model) if number == _OPSET)
+    own = (entry for entry in opsets if _text(entry, _DOMAIN) in ("", "ai.onnx"))
+    opset = max((_integer(entry, _VERSION) for entry in own), default=1)
+    graph = _part(model, _GRAPH)
+    nodes = [_bytes(value) for number, value in _fields(graph) if number == _NODE]
+    tensors = {_text(_bytes(value), _NAME): _bytes(value) for number, value in _fields(graph) if number == _INITIALIZER}
+    for node in nodes:
+        if _text(node, _OP_TYPE) == "Constant":
+            tensors[_text(node, _OUTPUT)] = _part(_part(node, _ATTRIBUTE), _T)
+    edges = {edge.name: edge.shape for field in (_VALUES, _OUTPUTS, _INPUTS) for edge in _edges(graph, field)}
+    known = {name: _dims(tensor) for name, tensor in tensors.items()}
+    values = {name: _numbers(tensor) for name, tensor in tensors.items()}
+    return Graph(
+        opset,
+        tuple(map(_node, nodes)),
+        frozenset(edge.name for edge in file.inputs),
+        frozenset(tensors),
+        {**edges, **known},
+        {name: found for name, found in values.items() if found},
+    )
 
 
 # ---- messages ----------------------------------------------------------------------------------------------------
@@ -201,6 +265,24 @@ def _size_of(dim: memoryview) -> int | None:
     return size if isinstance(size, int) and 0 <= size < 1 << 63 else None
 
 
+def _node(node: memoryview) -> Node:
+    attributes: dict[str, float | str | tuple[int, ...]] = {}
+    for attribute in (_bytes(value) for number, value in _fields(node) if number == _ATTRIBUTE):
+        name, fields = _text(attribute, _ATTRIBUTE_NAME), dict(_fields(attribute))
+        if integers := _integers(attribute, _INTS):
+            attributes[name] = integers
+        elif isinstance(number := fields.get(_F), memoryview) and len(number) == 4:
+            attributes[name] = unpack("<f", number)[0]
+        elif _I in fields:
+            attributes[name] = _integer(attribute, _I)
+        elif _S in fields:
+            attributes[name] = _text(attribute, _S)
+    return Node(
+        _text(node, _NODE_NAME), _text(node, _OP_TYPE), tuple(_texts(node, _INPUT)), tuple(_texts(node, _OUTPUT)),
+        attributes,
+    )  # fmt: skip
+
+
 def _part(message: memoryview, field: int) -> memoryview:
     """A message inside another; an empty one where it is not there."""
     return next((_bytes(value) for number, value in _fields(message) if number == field), memoryview(b""))
@@ -211,6 +293,39 @@ def _part(message: memoryview, field: int) -> memoryview:
 
 def _is_external(tensor: memoryview) -> bool:
     return any(number == _EXTERNAL_DATA or (number == _LOCATION and value) for number, value in _fields(tensor))
+
+
+def _integer(message: memoryview, field: int) -> int:
+    return next(iter(_integers(message, field)), 0)
+
+
+def _integers(message: memoryview, field: int) -> tuple[int, ...]:
+    """One varint after the other, or several of them packed."""
+    found: list[int] = []
+    for value in (value for number, value in _fields(message) if number == field):
+        if isinstance(value, int):
+            found.append(value)
+            continue
+        at = 0
+        while at < len(value):
+            number, at = _varint(value, at)
+            found.append(number)
+    return tuple(number - (1 << 64) if number >> 63 else number for number in found)
+
+
+def _dims(tensor: memoryview) -> tuple[int, ...]:
+    return _integers(tensor, _DIMS)
+
+
+def _numbers(tensor: memoryview) -> tuple[float, ...]:
+    """Of a tensor of up to 16 of float32 or int64; empty for any other."""
+    letter = {_FLOAT: "f", _INT64: "q"}.get(_integer(tensor, _TYPE), "")
+    if not letter or prod(_dims(tensor)) > _FEW:
+        return ()
+    raw = _part(tensor, _RAW_DATA) or (_part(tensor, _FLOAT_DATA) if letter == "f" else b"")
+    if raw and len(raw) % (4 if letter == "f" else 8) == 0:
+        return tuple(number for (number,) in iter_unpack(f"<{letter}", raw))
+    return _integers(tensor, _INT64_DATA) if letter == "q" else ()
 
 
 def _quantised(graph: memoryview) -> dict[str, Quantisation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,7 +70,8 @@ class Opencv:
         self.inputs = tuple(TensorSpec(name, shape, "float32") for name, shape in network.inputs)
         self._stored = Stored(self.inputs)
         with _opencv.refusals(cv2, path):
-            self._names = network.outputs or tuple(self._net.getUnconnectedOutLayersNames())
+            stated = dict(network.outputs) or dict.fromkeys(self._net.getUnconnectedOutLayersNames())
+            self._names, self._shapes = tuple(stated), tuple(stated.values())
             first = self._run(tuple(np.zeros(spec.shape, np.float32) for spec in self.inputs))
         self.outputs = tuple(TensorSpec(n, y.shape, "float32") for n, y in zip(self._names, first, strict=True))
         layers = len(self._net.getLayerNames())
@@ -94,7 +96,8 @@ class Opencv:
             if np.isnan(stored.min()):  # its ReLU makes 0 of a NaN, and believable scores
                 raise not_a_number(spec.name)
             self._net.setInput(self._blob(stored), spec.name)
-        return tuple([self._result(y) for y in self._net.forward(self._names)])
+        given = zip(self._net.forward(self._names), self._names, self._shapes, strict=True)
+        return tuple([self._result(y, name, shape) for y, name, shape in given])
 
     def _blob(self, array: Array) -> Array:
         if self._turned and array.ndim == 4:
@@ -103,8 +106,15 @@ class Opencv:
             array = array[..., None]
         return np.ascontiguousarray(array)
 
-    def _result(self, y: Any) -> Array:
+    def _result(self, y: Any, name: str, stated: tuple[int, ...] | None) -> Array:
         array: Array = y if y.dtype == np.float32 else y.astype(np.float32)
+        if stated is not None and array.shape != stated:  # it adds axes of 1, and drops some
+            if array.size != prod(stated):
+                raise ModelError(
+                    f"{self._path}: OpenCV {self._cv2.__version__} gives the output {name!r} as {list(array.shape)}, "
+                    f"expected {list(stated)} as stated; use the engine onnx"
+                )
+            array = array.reshape(stated)
         return array.transpose(_LAST) if self._turned and array.ndim == 4 else array
 
     def reset(self) -> None:

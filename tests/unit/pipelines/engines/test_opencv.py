@@ -10,6 +10,9 @@ import tiny_models
 import tiny_networks
 import tiny_onnx
 from demos import in_process
+from pipelines.engines._opencv_faults import fault
+from pipelines.engines._protobuf import Graph
+from pipelines.engines._protobuf import Node as Node_
 from pipelines.engines.opencv import Opencv
 from pipelines.errors import DataError, MissingDependency, ModelError, SignalMismatch
 from tiny_onnx import Node, Tensor, Value
@@ -185,3 +188,104 @@ def test_a_nan_is_no_zero(opencv: Build) -> None:
     assert engine.infer(np.array([[1, -2, np.inf, 0]], np.float32))[0].tolist() == [[1, 0, np.inf, 0]]
     with pytest.raises(DataError, match="a value for the model's input 'x' is not a number"):
         engine.infer(np.array([[1, 2, np.nan, 4]], np.float32))
+
+
+# ---- what OpenCV computes otherwise than ONNX says ---------------------------------------------------------------
+
+
+def _one(operator: str, x: list[int], y: list[int], *constants: Tensor, opset: int = 17, **integers: Any) -> bytes:
+    node = Node(operator, ["x", *(tensor.name for tensor in constants)], ["y"], integers)
+    return tiny_onnx.model([node], [Value("x", "float32", x)], [Value("y", "float32", y)], constants, opset)
+
+
+@pytest.mark.parametrize(
+    ("model", "what", "here"),
+    [
+        (_one("Softmax", [1, 3, 4, 5], [1, 3, 4, 5], opset=11), r"\(Softmax\) with axis 1 before opset 13", True),
+        (_one("Softmax", [2, 3], [2, 3], opset=11, axis=0), r"\(Softmax\) with axis 0 before opset 13", True),
+        (_one("PRelu", [1, 3, 4, 5], [1, 3, 4, 5], Tensor("slope", np.ones(5, np.float32))), "with a slope that", True),
+        (
+            _one("Concat", [1, 2, 3, 4], [1, 4, 3, 4], Tensor("c", np.ones((1, 2, 3, 4), np.float32)), axis=1),
+            r"\(Concat\) with a constant",
+            not FIVE,
+        ),
+        (
+            _one("Add", [1, 1, 6, 6], [1, 1, 6, 6], Tensor("c", np.ones(6, np.float32))),
+            r"\(Add\) with one row for a picture of one channel",
+            not FIVE,
+        ),
+    ],
+)
+def test_what_it_computes_otherwise_is_refused(opencv: Build, model: bytes, what: str, here: bool) -> None:
+    if not here:
+        opencv(model)
+        return
+    with pytest.raises(ModelError, match=f"has node 0 .*{what}.*, which OpenCV .* computes wrongly; use the engine on"):
+        opencv(model)
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_a_softmax_over_the_last_axis_means_the_same_in_any_opset(opencv: Build, axis: int) -> None:
+    x = np.array([[1, 2, 3]], np.float32)
+    (y,) = opencv(_one("Softmax", [1, 3], [1, 3], opset=11, axis=axis)).infer(x)
+    np.testing.assert_allclose(y, np.exp(x) / np.exp(x).sum(), rtol=1e-5)
+
+
+def _pool(**attributes: Any) -> Graph:
+    attributes = {"kernel_shape": (3, 3), "strides": (2, 2)} | attributes
+    return _graph("AveragePool", attributes)
+
+
+def _graph(operator: str, attributes: dict[str, Any], opset: int = 17, **values: tuple[float, ...]) -> Graph:
+    node = Node_("n", operator, ("x", *values), ("y",), attributes)
+    shapes: dict[str, tuple[int | None, ...]] = {"x": (1, 4, 9, 9)}
+    shapes |= {name: (len(value),) for name, value in values.items()}
+    return Graph(opset, (node,), frozenset("x"), frozenset(values), shapes, values)
+
+
+def _conv(operator: str = "Conv", **attributes: Any) -> Graph:
+    return _graph(operator, {"kernel_shape": (3, 3), "strides": (2, 2)} | attributes)
+
+
+def _resize(nearest: str, where: str, scale: float = 2.0) -> Graph:
+    attributes = {"mode": "nearest", "nearest_mode": nearest, "coordinate_transformation_mode": where}
+    return _graph("Resize", attributes, roi=(), scales=(1, 1, scale, scale))
+
+
+@pytest.mark.parametrize(
+    ("graph", "wrong", "right"),
+    [
+        (_pool(pads=(1, 1, 1, 1), count_include_pad=1), [(4, 6), (4, 14)], [(5, 0)]),
+        (_pool(pads=(1, 1, 1, 1)), [], [(4, 6), (4, 14), (5, 0)]),
+        (_pool(ceil_mode=1), [], [(4, 6), (4, 14), (5, 0)]),
+        (_pool(ceil_mode=1, strides=(4, 4)), [(4, 6), (4, 14), (5, 0)], []),
+        (_pool(ceil_mode=1, pads=(1, 1, 1, 1)), [(5, 0)], [(4, 6), (4, 14)]),
+        (_conv(auto_pad="SAME_LOWER"), [(4, 6), (4, 14), (5, 0)], []),
+        (_conv(auto_pad="SAME_UPPER"), [(5, 0)], [(4, 6), (4, 14)]),
+        (_conv(auto_pad="SAME_LOWER", strides=(1, 1)), [], [(4, 6), (4, 14), (5, 0)]),
+        (_conv("MaxPool", dilations=(2, 2)), [(4, 6), (4, 14)], [(5, 0)]),
+        (_conv("ConvTranspose", output_shape=(18, 18)), [(4, 14), (5, 0)], []),
+        (_conv("ConvTranspose"), [], [(4, 14), (5, 0)]),
+        (_resize("floor", "asymmetric"), [], [(4, 6), (4, 14), (5, 0)]),
+        (_resize("ceil", "asymmetric"), [(4, 6), (4, 14)], [(5, 0)]),
+        (_resize("floor", "asymmetric", 1.5), [(4, 6), (4, 14), (5, 0)], []),
+        (_graph("ReduceL2", {"axes": (1,)}), [], [(4, 6), (4, 14), (5, 0)]),
+        (_graph("ReduceL2", {"axes": (0,)}), [(4, 14)], [(4, 6), (5, 0)]),
+        (_graph("ReduceMean", {}, 18, axes=(2,)), [(4, 6)], [(4, 10), (4, 14), (5, 0)]),
+        (_graph("Gemm", {"alpha": 0.5}), [(4, 6), (4, 8)], [(4, 10), (4, 14), (5, 0)]),
+        (_graph("Split", {}, split=(1.0, 3.0)), [(4, 6)], [(4, 14), (5, 0)]),
+        (_graph("Tile", {}, repeats=(1.0, 2.0)), [(4, 10)], [(4, 14), (5, 0)]),
+    ],
+)
+def test_which_versions_are_wrong(graph: Graph, wrong: list[tuple[int, int]], right: list[tuple[int, int]]) -> None:
+    assert [bool(fault(graph, version)) for version in wrong] == [True] * len(wrong)
+    assert [fault(graph, version) for version in right] == [""] * len(right)
+
+
+def test_an_output_of_another_size_than_stated_is_refused(opencv: Build) -> None:
+    with pytest.raises(
+        ModelError, match=r"gives the output 'y' as \[1, 4\], expected \[1, 5\] as stated; use the engine"
+    ):
+        opencv(_one("Relu", [1, 4], [1, 5]))
+    engine = opencv(_one("Relu", [1, 4], [4]))
+    assert (engine.outputs[0].shape, engine.infer(X)[0].shape) == ((4,), (4,))

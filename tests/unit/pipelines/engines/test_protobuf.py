@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tiny_models
 import tiny_onnx
-from pipelines.engines._protobuf import OnnxFile, read_model
+from pipelines.engines._protobuf import OnnxFile, read_graph, read_model
 from pipelines.errors import ModelError
 
 WEIGHTS = np.arange(4, dtype=np.float32)
@@ -106,3 +106,38 @@ def test_the_onnx_package_reads_the_tests_models(path: Path) -> None:
         tiny_onnx.cast("string"),
     ):
         onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
+
+
+def test_a_graph_is_what_the_onnx_package_wrote(path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, numbers = onnx.helper, onnx.numpy_helper
+    make = helper.make_tensor_value_info
+    nodes = [
+        helper.make_node("Constant", [], ["k"], value=numbers.from_array(np.int64([1, -1]))),
+        helper.make_node("AveragePool", ["x"], ["p"], name="pool", kernel_shape=[3, 2], auto_pad="SAME_LOWER"),
+        helper.make_node("LeakyRelu", ["p"], ["r"], alpha=0.25),
+        helper.make_node("Reshape", ["r", "k"], ["y"], allowzero=1),
+    ]
+    constants = [
+        numbers.from_array(np.float32([[1, 2.5]]), "f"), helper.make_tensor("typed", 7, [2], [3, -4]),
+        helper.make_tensor("real", 1, [1], [0.5]), numbers.from_array(np.zeros((5, 5), np.float32), "large"),
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "g", [make("x", 1, ["N", 3, 8, 8])], [make("y", 1, [1, 192])], constants, value_info=[make("p", 1, [1])]
+    )
+    opsets = [helper.make_opsetid("ai.onnx.ml", 3), helper.make_opsetid("", 14)]
+    found = read_graph(read(path, helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()))
+    assert found.opset == 14
+    assert [(node.name, node.operator, node.inputs, node.outputs) for node in found.nodes] == [
+        (node.name, node.op_type, tuple(node.input), tuple(node.output)) for node in nodes
+    ]
+    assert [node.attributes for node in found.nodes] == [
+        {}, {"kernel_shape": (3, 2), "auto_pad": "SAME_LOWER"}, {"alpha": 0.25}, {"allowzero": 1},
+    ]  # fmt: skip
+    assert found.inputs == {"x"}
+    assert found.constants == {"k", "f", "typed", "real", "large"}
+    assert found.values == {"k": (1, -1), "f": (1, 2.5), "typed": (3, -4), "real": (0.5,)}
+    assert found.shapes == {
+        "x": (None, 3, 8, 8), "p": (1,), "y": (1, 192), "k": (2,), "f": (1, 2), "typed": (2,), "real": (1,),
+        "large": (5, 5),
+    }  # fmt: skip
