@@ -28,13 +28,14 @@ class Stream:
     age: Histogram = field(default_factory=Histogram)
 
     @property
-    def fps(self) -> float:
-        """Frames per second; 0 where fewer than two were counted."""
-        return (self.frames - 1) / (self.last - self.first) if self.last > self.first else 0.0
+    def fps(self) -> float | None:
+        """Frames per second; None where fewer than two were counted."""
+        return (self.frames - 1) / (self.last - self.first) if self.last > self.first else None
 
 
 class Streams:
-    """An observer that measures each stream while all of them run: until the first has ended.
+    """An observer that measures each stream while all of them run: until the first has ended, from the moment on when
+    all are warm.
 
     Args:
         warm_up: so many first frames of each stream are left out.
@@ -55,12 +56,14 @@ class Streams:
             return
         if type(event) is StageTime and event.stage in ("age", "total"):
             self._time(event, self.streams[event.pipeline])
-        elif type(event) is Dropped and not self._warm_up[event.pipeline]:
+        elif type(event) is Dropped and not any(self._warm_up.values()):
             self.streams[event.pipeline].dropped += event.count
 
     def _time(self, event: StageTime, stream: Stream) -> None:
         if self._warm_up[event.pipeline]:
             self._warm_up[event.pipeline] -= event.stage == "total"
+        elif any(self._warm_up.values()):
+            return
         elif event.stage == "age":
             stream.age.add(event.seconds)
         else:
@@ -73,7 +76,7 @@ class Streams:
 Opened = Callable[[], AbstractContextManager[Sequence["Graph"]]]
 
 
-def alone(open_graphs: Opened, names: Sequence[str], frames: int, warm_up: int) -> dict[str, float]:
+def alone(open_graphs: Opened, names: Sequence[str], frames: int, warm_up: int) -> dict[str, float | None]:
     """Frames per second of each stream when it runs by itself, each in a run of its own."""
     from pipelines.run import Limits, run
 
@@ -87,14 +90,14 @@ def alone(open_graphs: Opened, names: Sequence[str], frames: int, warm_up: int) 
     return rates
 
 
-def rows(measured: Streams, single: dict[str, float]) -> list[dict[str, Any]]:
+def rows(measured: Streams, single: dict[str, float | None]) -> list[dict[str, Any]]:
     """One row a stream: frames per second together and alone, times in ms, drops."""
     return [
         {
             "stream": name,
             "frames": stream.frames,
-            "fps": round(stream.fps, 3),
-            "alone_fps": round(single[name], 3),
+            "fps": _rounded(stream.fps),
+            "alone_fps": _rounded(single[name]),
             "ratio": _ratio(stream.fps, single[name]),
             "total_p50_ms": _ms(stream.total, 50),
             "total_p95_ms": _ms(stream.total, 95),
@@ -113,11 +116,15 @@ def lines(table: Sequence[dict[str, Any]]) -> Iterator[str]:
     head = ("fps", "alone", "ratio", "p50", "p95", "age p50", "age p95", "drops")
     yield f"  {'stream':<{width}}" + "".join(f"{name:>9}" for name in head)
     for row in table:
-        rates = f"{row['fps']:>9.1f}{row['alone_fps']:>9.1f}{_text(row['ratio'], 2):>9}"
+        rates = f"{_text(row['fps'], 1):>9}{_text(row['alone_fps'], 1):>9}{_text(row['ratio'], 2):>9}"
         keys = ("total_p50_ms", "total_p95_ms", "age_p50_ms", "age_p95_ms")
         yield (
             f"  {row['stream']:<{width}}{rates}" + "".join(f"{_text(row[k]):>9}" for k in keys) + f"{row['dropped']:>9}"
         )
+    short = [row["stream"] for row in table if row["fps"] is None or row["alone_fps"] is None]
+    if short:
+        yield f"  too short: {', '.join(short)} had less than two frames while all were warm; take more --frames"
+        return
     together = sum(row["fps"] for row in table)
     yield f"  together {together:.1f} frames per second: {speed_up(table):.2f} times one stream alone"
 
@@ -133,8 +140,12 @@ def cores() -> str:
     return f"{count} cores"
 
 
-def _ratio(fps: float, single: float) -> float | None:
-    return round(fps / single, 3) if single else None
+def _ratio(fps: float | None, single: float | None) -> float | None:
+    return round(fps / single, 3) if fps and single else None
+
+
+def _rounded(fps: float | None) -> float | None:
+    return None if fps is None else round(fps, 3)
 
 
 def _ms(histogram: Histogram, percent: float) -> float | None:

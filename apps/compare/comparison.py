@@ -10,7 +10,7 @@ from typing import Any
 
 from apps.cli.options import opened
 from apps.compare.capture import Clerk, Heard, Link, against, link_before, links, listen
-from apps.compare.layers import first_layer, kind_of
+from apps.compare.layers import config_of, first_layer, kind_of
 from apps.compare.memory import added
 from apps.compare.report import Layer, Outcome, Report, Results, Scores, Used
 from apps.compare.variants import Variant
@@ -155,10 +155,10 @@ def _used(model: Model, engine: Engine, stage: Stage | None) -> Used:
     stated = engine.inner if isinstance(engine, SharedEngine) else engine
     memory: dict[str, int] = dict(getattr(stated, "memory", {}))  # an engine that knows what it takes says so
     if stage is not None and (kind := kind_of(engine)):
-        began = time.perf_counter()
-        kind(stage.config, model.path).close()
+        config, began = config_of(stage), time.perf_counter()
+        kind(config, model.path).close()
         load_ms = round((time.perf_counter() - began) * 1e3, 3)
-        memory |= added(kind, stage.config, model.path)
+        memory |= added(kind, config, model.path)
     return Used(model.name, model.path.stat().st_size, engine.description, load_ms, memory)
 
 

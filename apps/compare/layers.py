@@ -37,6 +37,12 @@ class Made:
     name: str
 
 
+def config_of(stage: Stage) -> Any:
+    """What a stage's engine was built from: where it says so itself, a target has settled what the file leaves open."""
+    engine = stage.part.inner if isinstance(stage.part, SharedEngine) else stage.part
+    return getattr(engine, "config", stage.config)
+
+
 def kind_of(engine: Engine) -> type[Any] | None:
     """The registry's class of an engine, also of one that is shared or in a process; None for a board's."""
     while isinstance(engine, SharedEngine):
@@ -110,7 +116,7 @@ def _opened(path: Path, out: Path) -> tuple[list[Made], list[int]]:
 def _engine(stage: Stage, path: Path) -> Engine:
     """The stage's engine with another model, or, for one that is not here, the compiled C that a board has too."""
     if kind := kind_of(stage.part):
-        engine: Engine = kind(msgspec.structs.replace(stage.config, model=str(path)), path)
+        engine: Engine = kind(msgspec.structs.replace(config_of(stage), model=str(path)), path)
         return engine
     bundle = registry.load("engines", "bundle")
     compiled: Engine = bundle(bundle.Config(model=str(path)), path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pipelines import registry
-from pipelines.config.schema import EngineConfig, InputPath
+from pipelines.config.schema import EngineConfig
 from pipelines.core import Engine
 from pipelines.errors import MissingDependency, ModelError
 
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from hal.imx8.soc import Board
 
 CPU = "none"
-Delegates = Literal["none", "vx", "ethosu", "neutron", "armnn"] | InputPath | None
 
 
 def config_of(base: type[Any]) -> type[Any]:
-    """The tflite engine's config with ``delegate: none`` for the CPU."""
-    made = msgspec.defstruct("Config", [("delegate", Delegates, None)], bases=(base,), frozen=True, kw_only=True,
+    """The tflite engine's config, in which options alone may go to the SoC's delegate."""
+    made = msgspec.defstruct("Config", [], bases=(base,), frozen=True, kw_only=True,
                              forbid_unknown_fields=True, module=__name__,
                              namespace={"__post_init__": _check})  # fmt: skip
     made.__doc__ = base.__doc__
@@ -48,7 +47,7 @@ def build(config: Any, path: Path, board: Board) -> Engine:
             what = board.soc.name if board.soc else f"the SoC {board.said}"
             raise ModelError(f"got engine.delegate_options without a delegate, and {what} has no default one; name it "
                              "with engine.delegate, or leave the options out")  # fmt: skip
-        return _with(None if config.delegate == CPU else config.delegate, config, path)
+        return _with(config.delegate, config, path)
     try:
         return _with(default, config, path)
     except MissingDependency as error:

@@ -99,7 +99,8 @@ class Imx8:
         yield self.board.heading()
         soc = self.board.soc
         if soc and soc.offered:
-            yield f"inference runs on the CPU; its GPU is to be had with --set engine.delegate={soc.offered}"
+            yield (f"inference runs on the CPU; its GPU is to be had with the engine tflite and --set "
+                   f"engine.delegate={soc.offered}")  # fmt: skip
         if self.condition:
             yield from self.condition.first.lines()
 

@@ -77,6 +77,8 @@ def _capture(cv2: ModuleType, source: Source) -> Any:
 
 
 def _hint(source: Source) -> str:
+    if isinstance(source, str) and "!" in source and "://" not in source.partition("!")[0]:
+        return "try it with gst-launch-1.0, or with --target imx8, which says what is wrong in a pipeline"
     if not isinstance(source, int):
         return "check the address, the network and the password"
     present = sorted(Path("/dev").glob("video*"))

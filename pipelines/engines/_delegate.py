@@ -61,7 +61,7 @@ class Delegate:
             reason = " ".join(told.decode(errors="replace").split())[:300] or "it does not say why"
             given = ", ".join(f"{key}={_text(value)}" for key, value in options.items()) or "none"
             raise ModelError(f"the delegate {self.name} did not start with the options {given} ({reason}); correct "
-                             "engine.delegate_options, or leave engine.delegate out to run on the CPU")  # fmt: skip
+                             "engine.delegate_options, or say none to run on the CPU")  # fmt: skip
         hand_on(written.data)
 
     def _function(self, name: str) -> Any:
@@ -70,7 +70,7 @@ class Delegate:
         except AttributeError as error:
             raise MissingDependency(
                 f"{self._library._name} is no delegate of TensorFlow Lite (it has no {name}); name one with "
-                "engine.delegate, or leave it out to run on the CPU"
+                "engine.delegate, or say none to run on the CPU"
             ) from error
 
     def _get_native_delegate_pointer(self) -> int | None:
@@ -89,7 +89,7 @@ def _text(value: object) -> str:
 
 
 def _opened(name: str, short: str) -> ctypes.CDLL:
-    fix = "name another with engine.delegate, or leave it out to run on the CPU"
+    fix = "name another with engine.delegate, or say none to run on the CPU"
     if name in LIBRARIES:
         library, absent = short, "comes with the BSP of boards that have the hardware"
     else:

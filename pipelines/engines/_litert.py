@@ -80,7 +80,7 @@ def first_line(said: object) -> str:
 
 def _reason(said: str, runtime: str, delegate: Delegate | None) -> str:
     if delegate and (refused := re.search(r"(.*)Restored original execution plan after delegate", said, re.DOTALL)):
-        fix = "name another with engine.delegate, or leave it out to run on the CPU"
+        fix = "name another with engine.delegate, or say none to run on the CPU"
         return f"is refused by the delegate {delegate.name} ({first_line(refused[1])}); {fix}"
     if re.search(r"Select TensorFlow op|Regular TensorFlow ops", said):
         fix = "convert the model with built-in operators alone"

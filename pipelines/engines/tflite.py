@@ -20,6 +20,7 @@ from pipelines.errors import ModelError
 from pipelines.quantise import Dequantiser, Edge
 from pipelines.tensors import Stored
 
+CPU = "none"
 DELEGATE_S = 300.0
 """A delegate may compile a model for its hardware at the first inference."""
 
@@ -49,29 +50,30 @@ class Tflite:
             kernels: auto (optimised, and XNNPACK where it applies), builtin (optimised, no delegate) or reference
                 (TFLite's reference kernels: slow, and the same to the bit on every machine).
             delegate: an external delegate that runs what it can: vx, ethosu, neutron or armnn, or the path of its
-                shared library. What it does not take runs on ``kernels``, and is said.
+                shared library. What it does not take runs on ``kernels``, and is said. none is the CPU; so is leaving
+                it out, but for boards whose SoC has one.
             delegate_options: of that library, handed on as they are.
         """
 
         threads: Annotated[int, Meta(gt=0, le=64)] = 1
         kernels: Literal["auto", "builtin", "reference"] = "auto"
-        delegate: Literal["vx", "ethosu", "neutron", "armnn"] | InputPath | None = None
+        delegate: Literal["none", "vx", "ethosu", "neutron", "armnn"] | InputPath | None = None
         delegate_options: dict[str, str | int | float | bool] = field(default_factory=dict)
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if self.delegate_options and self.delegate is None:
+            if self.delegate_options and self.delegate in (None, CPU):
                 raise ValueError("got delegate_options without a delegate; name it with delegate")
             for key, value in self.delegate_options.items():
                 if "\0" in f"{key}{value}":  # where C's text ends
                     raise ValueError(f"got the delegate_options {key}: {value} with a NUL in it; leave it out")
 
     def __init__(self, config: Config, path: Path) -> None:
-        data = read_model(path)
-        runtime = _litert.runtime()
-        if config.delegate or runtime != _litert.LITERT:
-            _try(config, path, runtime, data)
-        delegate = Delegate(config.delegate, config.delegate_options) if config.delegate else None
+        self.config, data, runtime = config, read_model(path), _litert.runtime()
+        name = None if config.delegate == CPU else config.delegate
+        if name or runtime != _litert.LITERT:
+            _try(config, path, runtime, data, name)
+        delegate = Delegate(name, config.delegate_options) if name else None
         load = partial(_litert.load, runtime, data, config.kernels, config.threads, delegate)
         with _litert.refusals(path, runtime, delegate):
             interpreter, taken = load()
@@ -142,14 +144,14 @@ def _read(view: Callable[[], Array], spec: TensorSpec, real: Edge) -> Array:
 # ---- a trial -----------------------------------------------------------------------------------------------------
 
 
-def _try(config: Tflite.Config, path: Path, runtime: str, data: bytes) -> None:
-    if config.delegate:
-        parts = (config.kernels, config.delegate, *map(str, config.delegate_options.items()))
-        what = f"the delegate {config.delegate} with {path}"
-        fix = "name another with engine.delegate, or leave it out to run on the CPU"
+def _try(config: Tflite.Config, path: Path, runtime: str, data: bytes, delegate: str | None) -> None:
+    if delegate:
+        parts = (config.kernels, delegate, *map(str, config.delegate_options.items()))
+        what = f"the delegate {delegate} with {path}"
+        fix = "name another with engine.delegate, or say none to run on the CPU"
     else:
         parts, what = (config.kernels,), f"{path} in {_litert.version(runtime)}"
         fix = "it is damaged: fetch or convert it again"
     key = "\0".join((_litert.version(runtime), *parts)).encode() + b"\0" + data
-    limit_s = DELEGATE_S if config.delegate else LIMIT_S
+    limit_s = DELEGATE_S if delegate else LIMIT_S
     survives(Tflite, config, path, key, what=what, fix=fix, limit_s=limit_s)

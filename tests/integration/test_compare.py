@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import demos
+import sysroots
 import tiny_models
 from apps.cli.options import opened
 from apps.compare.memory import added
@@ -171,6 +172,19 @@ def test_options_go_to_every_engine_of_a_config_of_steps(tmp_path: Path) -> None
     done = in_process("compare", "steps.yaml", "--engines", "tflite,tflite:kernelz=reference", *pictures, cwd=tmp_path)
     assert done.returncode == 1
     assert 'steps[2].engine.kernelz: unknown option; did you mean "kernels"?' in done.stderr
+
+
+@pytest.mark.parametrize("tree", sysroots.ALL)
+def test_an_imx8_board_is_compared_with_the_simulator(
+    tree: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EIQ_SYSROOT", str(sysroots.copied(tree, tmp_path).root))
+    report = compared(tmp_path, "cifar10", "--targets", "sim,imx8", "--engines", "tflite:delegate=none", "--input",
+                      str(bundled() / "samples/cifar10"), "--frames", "2")  # fmt: skip
+    (used,) = report["outcomes"][1]["used"]
+    assert report["bit_exact"]
+    assert report["outcomes"][1]["board"]
+    assert used["load_ms"] > 0
 
 
 def test_a_link_without_frames_counts_for_nothing(tmp_path: Path) -> None:

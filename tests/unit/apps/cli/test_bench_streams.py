@@ -21,6 +21,7 @@ def bench(*arguments: str) -> Result:
 def test_each_stream_has_its_rate_times_and_drops() -> None:
     now = iter([10.0, 10.1, 10.2, 10.3, 10.4])
     seen = Streams(["left", "right"], warm_up=1, clock=lambda: next(now))
+    seen.on(StageTime("total", 1.0, 0, "right"))
     for seq in range(4):  # left: the first apart, then three at 10, 10.1 and 10.3 s
         seen.on(StageTime("age", 0.002, seq, "left"))
         seen.on(StageTime("scale", 9.0, seq, "left"))
@@ -28,13 +29,12 @@ def test_each_stream_has_its_rate_times_and_drops() -> None:
         if seq < 2:
             seen.on(Dropped("camera", 5 if seq else 0, "left"))
         if seq == 2:
-            seen.on(StageTime("total", 1.0, 0, "right"))
             seen.on(StageTime("total", 0.008, 1, "right"))
     left, right = rows(seen, {"left": 20.0, "right": 20.0})
     assert (left["frames"], left["dropped"]) == (3, 5)
     assert (left["fps"], left["ratio"]) == (pytest.approx(2 / 0.3, rel=1e-3), pytest.approx(1 / 3, rel=1e-3))
     assert (left["total_p95_ms"], left["age_p50_ms"]) == (pytest.approx(4, rel=0.01), pytest.approx(2, rel=0.01))
-    assert (right["frames"], right["fps"], right["age_p50_ms"]) == (1, 0.0, None)
+    assert (right["frames"], right["fps"], right["age_p50_ms"]) == (1, None, None)
 
 
 def test_only_what_was_done_while_all_of_them_ran_counts() -> None:
@@ -50,7 +50,27 @@ def test_only_what_was_done_while_all_of_them_ran_counts() -> None:
 def test_together_is_told_in_units_of_one_alone() -> None:
     table = [{"ratio": 0.5}, {"ratio": 0.75}, {"ratio": None}]
     assert speed_up(table) == 1.25
-    assert Stream().fps == 0
+    assert Stream().fps is None
+
+
+def test_what_runs_before_all_are_warm_does_not_count() -> None:
+    """An engine in a process of its own takes its time to start."""
+    now = iter([10.0, 10.1])
+    seen = Streams(["quick", "slow"], warm_up=1, clock=lambda: next(now))
+    for seq in range(5):
+        seen.on(StageTime("total", 0.004, seq, "quick"))
+        seen.on(Dropped("camera", 1, "quick"))
+    seen.on(StageTime("total", 0.2, 0, "slow"))
+    seen.on(StageTime("total", 0.004, 5, "quick"))
+    seen.on(StageTime("total", 0.004, 6, "quick"))
+    seen.on(Ended("end of input", 7, 0, "quick"))
+    table = rows(seen, {"quick": 20.0, "slow": 5.0})
+    assert [(row["frames"], row["dropped"], row["fps"], row["ratio"]) for row in table] == [
+        (2, 0, 10.0, 0.5), (0, 0, None, None),
+    ]  # fmt: skip
+    assert list(lines(table))[-1].endswith(
+        "too short: slow had less than two frames while all were warm; take more --frames"
+    )
 
 
 def test_one_pipeline_several_times() -> None:

@@ -140,7 +140,7 @@ def test_what_cannot_be_loaded_is_one_sentence(tflite: Build, tmp_path: Path, co
     with pytest.raises(MissingDependency, match=said) as error:
         tflite(tiny_models.copy(), delegate=str(path))
     assert "\n" not in str(error.value)
-    assert "leave it out to run on the CPU" in str(error.value)
+    assert "say none to run on the CPU" in str(error.value)
 
 
 @pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="needs arm-none-eabi-gcc")
