@@ -1,4 +1,4 @@
-"""An accelerometer or gyroscope of the Industrial I/O subsystem: finding it, its scale, its mounting, its buffer.
+"""An accelerometer or gyroscope of the Industrial I/O subsystem: its range, its mounting, its rate, its buffer.
 
 Documentation/ABI/testing/sysfs-bus-iio. What the boards' device trees name: st_accel (LSM303AGR on the 8QuadMax MEK),
 fxos8700 (8X MEK) and st_lsm6dsx (LSM6DSO on the 93 EVK); none of the three has its interrupt wired there.
@@ -7,8 +7,9 @@ fxos8700 (8X MEK) and st_lsm6dsx (LSM6DSO on the 93 EVK); none of the three has 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -28,6 +29,10 @@ UNITS = {
 IN_G = {"fxos8700": 1e-3}
 """Drivers that give an accelerometer's scale in g, not in the ABI's m/s^2, where it is below this: fxos8700_core.c of
 Linux says 0.000244 for 2 g in 14 bits, which would be 0.2 g."""
+RANGES = {"accel": ("range_g", G_MPS2), "anglvel": ("range_dps", np.pi / 180)}
+"""The config's key, and its unit in the ABI's."""
+ROUNDED = 0.02
+"""How much less than its name a range may be: 0.000598 m/s^2 times 32768 is 1.998 g."""
 MOST_STRETCH = 1000.0
 """A mounting matrix turns, and may put right a scale; beyond this it is no such one."""
 CHANNEL = re.compile(r"([ag])([xyz])_(\w+)")
@@ -60,18 +65,19 @@ def _channel(name: str) -> Channel:
 
 
 class IioDevice:
-    """One device that has all of some kinds (``accel``, ``anglvel``).
+    """One device, and what of it is wanted.
 
     Args:
-        wanted: its name, ``iio:deviceN`` or number; the first that has the kinds where None.
+        node: ``iio:deviceN``.
+        name: its chip's, as the driver says it.
+        kinds: ``accel``, ``anglvel`` or both.
 
     Raises:
-        DeviceError: there is none, or its files lie.
+        DeviceError: its files lie.
     """
 
-    def __init__(self, sysfs: Sysfs, kinds: Sequence[str], wanted: int | str | None = None) -> None:
-        self._sysfs, self.kinds = sysfs, tuple(dict.fromkeys(kinds))
-        self.node, self.name = _find(sysfs, self.kinds, wanted)
+    def __init__(self, sysfs: Sysfs, node: str, name: str, kinds: Sequence[str]) -> None:
+        self._sysfs, self.node, self.name, self.kinds = sysfs, node, name, tuple(kinds)
         self.folder = f"{DEVICES}/{self.node}"
         self.has_timestamps = False
         self._transforms = {kind: self._transform(kind) for kind in self.kinds}
@@ -86,7 +92,11 @@ class IioDevice:
     # ---- values ------------------------------------------------------------------------------------------------
 
     def convert(self, raw: dict[str, Array], channels: Sequence[Channel]) -> Array:
-        """Raw values by element (``accel_x``) to float32 [samples, channels] in the channels' units, as mounted."""
+        """Raw values by element (``accel_x``) to float32 [samples, channels] in the channels' units, as mounted.
+
+        Args:
+            channels: all of this device's kinds.
+        """
         mounted = {}
         for kind, (offsets, matrix) in self._transforms.items():
             columns = [raw[f"{kind}_{axis}"] for axis in AXES]
@@ -139,6 +149,36 @@ class IioDevice:
             )
         return matrix
 
+    # ---- range -------------------------------------------------------------------------------------------------
+
+    def set_ranges(self, ranges: Mapping[str, float]) -> None:
+        """Let each kind measure up to so many g or degrees per second, as finely as that allows.
+
+        Raises:
+            DeviceError: it cannot, or does not say what it can.
+        """
+        for kind in self.kinds:
+            if kind in ranges:
+                self._set_range(kind, ranges[kind])
+                self._transforms[kind] = self._transform(kind)
+
+    def _set_range(self, kind: str, most: float) -> None:
+        key, unit = RANGES[kind]
+        name = f"{self.folder}/in_{kind}_scale"
+        offered = self._available(name) if self._sysfs.there(name) else {}
+        if not offered or not self._sysfs.there(f"{self.folder}/scan_elements/in_{kind}_x_type"):
+            raise DeviceError(f"{self} does not say which ranges it has; leave {key} out")
+        steps = 2.0 ** (self._element(f"in_{kind}_x").bits - 1) / unit
+        enough = [scale for scale in offered if scale * steps >= (1 - ROUNDED) * most]
+        if not enough:
+            raise DeviceError(f"{self} measures up to {max(offered) * steps:.4g} {key[6:]}, got {key} {most:g}; "
+                              f"set {key}")  # fmt: skip
+        self._sysfs.write(name, offered[min(enough)])
+        current = self._sysfs.number(name, least=1e-9, most=1e3)
+        if not _same(current, min(enough)):
+            raise DeviceError(f"{self._sysfs.path(name)} was set to {offered[min(enough)]} and says {current:g}; "
+                              f"leave {key} out")  # fmt: skip
+
     # ---- rate --------------------------------------------------------------------------------------------------
 
     def _set_rate(self, rate_hz: float) -> None:
@@ -148,7 +188,7 @@ class IioDevice:
             DeviceError: the device does not offer it; says which it does.
         """
         name = self._rate_file()
-        offered = self._offered(name)
+        offered = self._available(name)
         if offered and not any(_same(one, rate_hz) for one in offered):
             listed = ", ".join(f"{one:g}" for one in offered)
             raise DeviceError(f"{self} does not offer {rate_hz:g} Hz, expected one of {listed} Hz; set rate_hz")
@@ -157,7 +197,7 @@ class IioDevice:
     def _follow(self, trigger: str, rate_hz: float) -> None:
         """Let a trigger's timer set the pace, and the device run no slower."""
         name = self._rate_file()
-        offered = self._offered(name)
+        offered = self._available(name)
         enough = [one for one in offered if one > rate_hz or _same(one, rate_hz)]
         if offered and not enough:
             raise DeviceError(f"{self} runs at most at {max(offered):g} Hz, got rate_hz {rate_hz:g}; set rate_hz")
@@ -181,18 +221,19 @@ class IioDevice:
             raise DeviceError(f"{self} does not say its sampling frequency; read it with poll: true")
         return name
 
-    def _offered(self, name: str) -> list[float]:
+    def _available(self, name: str) -> dict[float, str]:
+        """What the driver offers for a file, as numbers and as it writes them; empty where it does not say."""
         if not self._sysfs.there(f"{name}_available"):
-            return []
+            return {}
         text = self._sysfs.text(f"{name}_available")
         if text.startswith("["):  # [least step most]: the driver itself refuses what is outside
-            return []
+            return {}
         values = numbers(text.split())
         if values is None or min(values) <= 0:
             raise DeviceError(
                 f'{self._sysfs.path(name)}_available says "{text[:40]}", expected numbers above 0; check the driver'
             )
-        return values
+        return dict(zip(values, text.split(), strict=True))
 
     # ---- buffer ------------------------------------------------------------------------------------------------
 
@@ -201,18 +242,20 @@ class IioDevice:
         if not self._sysfs.there(f"{self.folder}/scan_elements"):
             raise DeviceError(f"{self} has no buffer (its driver has no interrupt); read it with poll: true")
 
-    def enable(self, rate_hz: float, samples: int) -> Layout:
+    def enable(self, rate_hz: float, samples: int, ranges: Mapping[str, float] = MappingProxyType({})) -> Layout:
         """Start the buffer with our elements, and the form of its records.
 
         Args:
             rate_hz: how often the device, or a timer in its place, samples.
             samples: that the kernel keeps at least.
+            ranges: see ``set_ranges``.
 
         Raises:
             DeviceError: the device has no buffer or no trigger, does not offer this rate, or refuses.
         """
         self.check_buffer()
         self.disable()  # while it is on, nothing can be set
+        self.set_ranges(ranges)
         foreign = self._pull_trigger()
         if foreign is None:
             self._set_rate(rate_hz)
@@ -238,13 +281,7 @@ class IioDevice:
         for file in self._sysfs.names(folder, "in_"):
             if not file.endswith("_en") or not self._sysfs.number(f"{folder}/{file}"):
                 continue
-            stem = file[:-3]
-            index = int(self._sysfs.number(f"{folder}/{stem}_index", least=0, most=1000))
-            text = self._sysfs.text(f"{folder}/{stem}_type")
-            try:
-                elements.append(parse(stem[3:], index, text))
-            except ValueError as error:
-                raise DeviceError(f"{self._sysfs.path(folder)}/{stem}_type says {error}; check the driver") from error
+            elements.append(self._element(file[:-3]))
         missing = [f"{kind}_{axis}" for kind in self.kinds for axis in AXES
                    if f"{kind}_{axis}" not in {element.name for element in elements}]  # fmt: skip
         if missing:
@@ -253,6 +290,15 @@ class IioDevice:
             return Layout(elements)
         except ValueError as error:
             raise DeviceError(f"the buffer of {self} says {error}; check the driver") from error
+
+    def _element(self, stem: str) -> Element:
+        folder = f"{self.folder}/scan_elements"
+        index = int(self._sysfs.number(f"{folder}/{stem}_index", least=0, most=1000))
+        text = self._sysfs.text(f"{folder}/{stem}_type")
+        try:
+            return parse(stem[3:], index, text)
+        except ValueError as error:
+            raise DeviceError(f"{self._sysfs.path(folder)}/{stem}_type says {error}; check the driver") from error
 
     def _pull_trigger(self) -> str | None:
         """Choose the trigger, and give the folder of one that is not the driver's own."""
@@ -281,22 +327,6 @@ class IioDevice:
         self.has_timestamps = self._sysfs.there(name)
         if self.has_timestamps:  # the default, real time, jumps when a board without a battery hears of NTP
             self._sysfs.write(name, "monotonic")
-
-
-def _find(sysfs: Sysfs, kinds: Sequence[str], wanted: int | str | None) -> tuple[str, str]:
-    known: list[str] = []
-    for node in sysfs.names(DEVICES, "iio:device"):
-        name = sysfs.text(f"{DEVICES}/{node}/name")
-        able = all(sysfs.there(f"{DEVICES}/{node}/in_{kind}_x_raw") for kind in kinds)
-        known.append(f"{node} {name}" + ("" if able else " (without these channels)"))
-        if able and wanted in (None, name, node, int(node[10:]) if node[10:].isdecimal() else None, node[10:]):
-            return node, name
-    what = " and ".join({"accel": "accelerometer", "anglvel": "gyroscope"}[kind] for kind in kinds)
-    which = "" if wanted is None else f" {wanted}"
-    raise DeviceError(
-        f"this board has no motion sensor{which} with {what} in one device, its IIO devices: "
-        f"{', '.join(known) or 'none'}; set channels or device, load the driver, or take a recording (file: …, --input)"
-    )
 
 
 def _same(a: float, b: float) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 
 import numpy as np
 
+from hal.imx8.buffer import Buffer
 from hal.imx8.iio import IioDevice, channels_of
-from hal.imx8.scan import Layout
+from hal.imx8.iio_devices import Named, find
+from hal.imx8.join import Join
 from hal.imx8.sysfs import Sysfs
 from pipelines.core import Array, Frame, Signal
 from pipelines.errors import DeviceError, DeviceLost
@@ -22,16 +23,22 @@ POLL_S = 0.1
 QUEUED_S = 2.0
 """How much the kernel keeps while the pipeline is busy."""
 
+Timed = tuple[Array, Array | None]
+"""Float32 [samples, channels], and when each was taken, int64 [samples] in ns, where the device says it."""
+
 
 class IioMotion:
     """A Sensor of float32 [samples, channels] from an IIO device's buffer, or, where asked for, from its raw files.
 
-    Samples that were lost (their timestamps tell) are a gap in ``seq`` and ``at``.
+    Where accelerometer and gyroscope are two devices, the samples of the one that the channels name later are
+    interpolated at the times of the other's. Samples that were lost (their timestamps tell) are a gap in
+    ``seq`` and ``at``.
 
     Args:
         channels: as the config names them.
-        device: see ``IioDevice``.
+        device: see ``iio_devices.find``.
         poll: read raw files at ``rate_hz`` by this host's clock.
+        ranges: of ``accel`` in g, of ``anglvel`` in degrees per second; as the driver has it where absent.
         clock: monotonic time in s.
         stall_s: a device that sends nothing for so long counts as lost.
     """
@@ -44,14 +51,16 @@ class IioMotion:
         channels: Sequence[str],
         rate_hz: float,
         *,
-        device: int | str | None = None,
+        device: Named | Sequence[Named] | None = None,
         chunk_ms: float = 20.0,
         poll: bool = False,
+        ranges: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
         stall_s: float = 5.0,
     ) -> None:
         self._sysfs, self._channels, self._rate, self._device = sysfs, channels_of(channels), rate_hz, device
         self._chunk = max(1, round(rate_hz * chunk_ms / 1000))
+        self._ranges = ranges or {}
         self._poll, self._clock, self._stall_s = poll, clock, stall_s
         self._closed = threading.Event()
         self._origin: float | None = None
@@ -63,9 +72,8 @@ class IioMotion:
         if self._closed.is_set():
             return
         try:
-            device = IioDevice(self._sysfs, [channel.kind for channel in self._channels], self._device)
-            source = self._polled(device) if self._poll else self._buffered(device)
-            yield from source
+            devices = find(self._sysfs, [channel.kind for channel in self._channels], self._device)
+            yield from self._polled(devices) if self._poll else self._buffered(devices)
         except DeviceError as error:
             if self._origin is None or isinstance(error, DeviceLost):
                 raise
@@ -89,60 +97,65 @@ class IioMotion:
         self._seq += 1
         return frame
 
+    def _measured(self, device: IioDevice, raw: dict[str, Array]) -> Array:
+        """Float32 [samples, channels of this device]."""
+        return device.convert(raw, [channel for channel in self._channels if channel.kind in device.kinds])
+
+    def _order(self, devices: Sequence[IioDevice]) -> Array:
+        """Which column of the devices' own, side by side, is each of the channels."""
+        side_by_side = [
+            i for device in devices for i, channel in enumerate(self._channels) if channel.kind in device.kinds
+        ]
+        return np.argsort(side_by_side)
+
     # ---- buffered ----------------------------------------------------------------------------------------------
 
-    def _buffered(self, device: IioDevice) -> Iterator[Frame]:
-        device.check_buffer()
-        path = self._sysfs.path(f"dev/{device.node}")
-        try:
-            # first of all: the kernel lets one program open it, so from here on no other's buffer is touched
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError as error:
-            raise DeviceError(f"{device} cannot be opened at {path} ({error.strerror}); is it in use, or "
-                              "may you not (a udev rule, or sudo)?") from error  # fmt: skip
-        try:
-            layout = device.enable(self._rate, max(2 * self._chunk, round(QUEUED_S * self._rate)))
+    def _buffered(self, devices: Sequence[IioDevice]) -> Iterator[Frame]:
+        with ExitStack() as stack:
+            most = max(self._chunk, 64)
+            buffers = [stack.enter_context(Buffer(self._sysfs, device, most)) for device in devices]
+            for buffer in buffers:
+                buffer.start(self._rate, max(2 * self._chunk, round(QUEUED_S * self._rate)), self._ranges)
             self._begin()
-            yield from self._decoded(device, layout, self._records(device, layout, descriptor))
-        finally:
-            try:
-                _leave(device)
-            finally:
-                os.close(descriptor)
+            read = self._read(buffers)
+            yield from self._chunked(self._joined(devices, read) if len(devices) > 1 else (part for _, part in read))
 
-    def _records(self, device: IioDevice, layout: Layout, descriptor: int) -> Iterator[bytes]:
-        """Whole records, one or more at a time."""
-        rest, last = b"", self._clock()
+    def _read(self, buffers: Sequence[Buffer]) -> Iterator[tuple[int, Timed]]:
+        """Samples as they come, each with its buffer's place."""
+        last = dict.fromkeys(buffers, self._clock())
         while not self._closed.is_set():
-            ready, _, _ = select.select([descriptor], [], [], POLL_S)
-            if not ready:
-                if self._clock() - last > self._stall_s:
+            ready, _, _ = select.select(buffers, [], [], POLL_S)
+            now = self._clock()
+            for place, buffer in enumerate(buffers):
+                device = buffer.device
+                if buffer in ready:
+                    last[buffer] = now
+                    if raw := buffer.read():
+                        stamps = raw.get("timestamp") if device.has_timestamps else None
+                        yield place, (self._measured(device, raw), stamps)
+                elif now - last[buffer] > self._stall_s:
                     raise DeviceLost(f"{device} sent nothing for {self._stall_s:g} s; check its interrupt and trigger")
-                continue
-            try:
-                data = os.read(descriptor, layout.size * max(self._chunk, 64))
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                if error.errno not in (errno.ENODEV, errno.EIO, errno.EBUSY):
-                    raise DeviceError(f"{device} cannot be read ({error.strerror}); check the driver") from error
-                raise DeviceLost(f"{device} went away ({error.strerror}); check its wiring and driver") from error
-            if not data:
-                raise DeviceLost(f"{device} closed its buffer; check its wiring and driver")
-            last = self._clock()
-            rest += data
-            whole = len(rest) - len(rest) % layout.size
-            if whole:
-                yield rest[:whole]
-                rest = rest[whole:]
 
-    def _decoded(self, device: IioDevice, layout: Layout, records: Iterator[bytes]) -> Iterator[Frame]:
+    def _joined(self, devices: Sequence[IioDevice], read: Iterator[tuple[int, Timed]]) -> Iterator[Timed]:
+        order = self._order(devices)
+        first, second = devices
+        widths = [sum(channel.kind in device.kinds for channel in self._channels) for device in devices]
+        join = Join((str(first), str(second)), widths, self._rate, self._stall_s + QUEUED_S)
+        for place, (samples, stamps) in read:
+            if stamps is None:
+                raise DeviceError(f"{devices[place]} says no time of its samples, by which they are joined with the "
+                                  "other device's; read both with poll: true")  # fmt: skip
+            try:
+                times, rows = join.add(place, stamps, samples)
+            except ValueError as error:
+                raise DeviceError(f"{error}; check the drivers, or read both with poll: true") from error
+            if len(times):
+                yield rows[:, order], times
+
+    def _chunked(self, parts: Iterator[Timed]) -> Iterator[Frame]:
         kept = np.empty((0, len(self._channels)), np.float32)
         before: int | None = None
-        for data in records:
-            raw = layout.decode(data)
-            samples = device.convert(raw, self._channels)
-            stamps = raw.get("timestamp") if device.has_timestamps else None
+        for samples, stamps in parts:
             for part, lost in _without_gaps(samples, stamps, before, self._rate):
                 if lost:
                     # what came before a gap goes out first, so that nothing is spliced over it
@@ -159,7 +172,10 @@ class IioMotion:
 
     # ---- polled ------------------------------------------------------------------------------------------------
 
-    def _polled(self, device: IioDevice) -> Iterator[Frame]:
+    def _polled(self, devices: Sequence[IioDevice]) -> Iterator[Frame]:
+        order = self._order(devices)
+        for device in devices:
+            device.set_ranges(self._ranges)
         self._begin()
         begun, taken = self._clock(), 0
         samples: list[Array] = []
@@ -175,7 +191,8 @@ class IioMotion:
                 taken += late
                 self._at += late
                 self._seq += -(-late // self._chunk)
-            samples.append(device.convert(device.poll(), self._channels))
+            measured = [self._measured(device, device.poll()) for device in devices]
+            samples.append(np.concatenate(measured, axis=1)[:, order])
             taken += 1
             if len(samples) == self._chunk:
                 yield self._frame(np.concatenate(samples))
@@ -197,11 +214,3 @@ def _without_gaps(
     bounds: list[int] = [0, *(int(start) for start in starts if start), len(samples)]
     for begin, end in pairwise(bounds):
         yield samples[begin:end], int(lost[begin])
-
-
-def _leave(device: IioDevice) -> None:
-    try:
-        device.disable()
-    except DeviceError:
-        if device.present():
-            raise

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from hal import capabilities
 from hal.imx8.sysfs import Sysfs
 from hal.sim import sensors as sim
@@ -38,12 +42,17 @@ class Motion(sim.Motion, frozen=True, kw_only=True):
 
     Args:
         file: a recording in its place.
-        device: the IIO device's name, ``iio:deviceN`` or number; the first with these channels where absent.
+        device: the IIO device's name, ``iio:deviceN`` or number; the first with these channels where absent. A list of
+            two where accelerometer and gyroscope are two devices.
         poll: read the raw files instead of the buffer, for a driver without an interrupt: slower, less even.
+        range_g: what the accelerometer measures at least; beyond its range it says the end of it.
+        range_dps: the same of the gyroscope.
     """
 
-    device: int | str | None = None
+    device: int | str | tuple[int | str, ...] | None = None
     poll: bool = False
+    range_g: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    range_dps: Annotated[float, Meta(gt=0, le=100_000)] | None = None
 
     def __post_init__(self) -> None:
         _check_one(self.file, self.live)
@@ -82,5 +91,6 @@ def motion(config: Motion, sysfs: Sysfs) -> Sensor:
         return sim.motion(config)
     from hal.imx8.motion import IioMotion
 
+    ranges = {"accel": config.range_g, "anglvel": config.range_dps}
     return IioMotion(sysfs, config.channels, config.rate_hz, device=config.device, chunk_ms=config.chunk_ms,
-                     poll=config.poll)  # fmt: skip
+                     poll=config.poll, ranges={kind: most for kind, most in ranges.items() if most})  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,10 @@ import pytest
 import demos
 from apps.gesture.data import LABELS, read
 from apps.gesture.score import Chain, score_recordings
+from hal.imx8.iio import DEVICES
+from pipelines.core import Array
 from pipelines.models import open_model
+from sysroots import copied, put
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +45,51 @@ def test_the_sample_shows_each_gesture_and_nothing_else(tmp_path: Path) -> None:
     for result, (begin, end, label) in zip(results, said(), strict=True):
         assert result["label"] == label
         assert begin < result["t"] < end + 1
+
+
+def raw_records(values: Array, factor: float, late_ns: int) -> bytes:
+    """As the LSM6DSO's driver writes three axes: 16 bits each, which end where its range does, and the time."""
+    records = np.zeros(len(values), np.dtype([("xyz", "<i2", 3), ("pad", "<i2"), ("stamp", "<i8")]))
+    records["xyz"] = np.clip(np.rint(values / factor), -32768, 32767)
+    records["stamp"] = np.arange(len(values)) * 1_000_000_000 // 119 + late_ns
+    return records.tobytes()
+
+
+def test_the_93_evk_feels_the_sample(tmp_path: Path) -> None:
+    """Its chip is two devices, on one timer; the sample stands in two pipes as the driver would write it."""
+    sysfs = copied("imx93-11x11-evk", tmp_path)
+    put(sysfs, f"{DEVICES}/trigger0/name", "eiq\n")
+    put(sysfs, f"{DEVICES}/trigger0/sampling_frequency", "100\n")
+    sysfs.path("dev").mkdir()
+    motion = np.loadtxt(ROOT / "samples/gesture.csv", delimiter=",", skiprows=1)
+    # 4 g and 2000 degrees per second of the driver's scales
+    sent = [raw_records(motion[:, :3], 0.001196 / 9.80665, 0), raw_records(motion[:, 3:], np.degrees(0.001222), 20_000)]
+    ends, writers = [], []
+    for place, data in enumerate(sent):
+        os.mkfifo(sysfs.path(f"dev/iio:device{place}"))
+        ends.append(os.open(sysfs.path(f"dev/iio:device{place}"), os.O_RDWR))
+        writers.append(threading.Thread(target=write_all, args=(ends[place], data), daemon=True))
+        writers[-1].start()
+    # chunks so long that the queue of a live sensor holds the whole sample
+    done = demos.eiq_demo("run", "gesture.yaml", "--target", "imx8", "--set", "engine.delegate=none", "--json",
+                          "--set", "sensor.motion.chunk_ms=100", "--frames", "10",
+                          EIQ_SYSROOT=str(sysfs.root))  # fmt: skip
+    for end, writer in zip(ends, writers, strict=True):
+        writer.join(5)
+        os.close(end)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    results = [line for line in lines if "label" in line]
+    for result, (begin, end_s, label) in zip(results, said(), strict=True):
+        assert result["label"] == label
+        assert begin < result["t"] < end_s + 1
+    assert lines[-1]["dropped"] == {}
+
+
+def write_all(end: int, data: bytes) -> None:
+    """A pipe takes what fits."""
+    while data:
+        data = data[os.write(end, data) :]
 
 
 def channels(unit: str, *, gyroscope: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""Finding a motion sensor, its scale, its mounting, its rate and its trigger."""
+"""A motion sensor's scale, its mounting, its rate and its trigger."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import sysroots
 from hal.imx8.iio import DEVICES, IioDevice, channels_of
+from hal.imx8.iio_devices import find
 from hal.imx8.sysfs import Sysfs
 from pipelines.core import Array
 from pipelines.errors import DeviceError
@@ -22,6 +23,11 @@ QM, QXP, I93 = "imx8qm-mek", "imx8qxp-mek", "imx93-11x11-evk"
 IIO, TRIGGER = f"{DEVICES}/iio:device0", f"{DEVICES}/trigger0"
 
 
+def accelerometer(sysfs: Sysfs) -> IioDevice:
+    (device,) = find(sysfs, ["accel"])
+    return device
+
+
 def polled(device: IioDevice, *names: str) -> Array:
     return device.convert(device.poll(), channels_of(names))[0]
 
@@ -29,7 +35,7 @@ def polled(device: IioDevice, *names: str) -> Array:
 @pytest.mark.parametrize("tree", [QM, QXP, I93])
 def test_every_boards_sensor_lies_flat(board: Callable[[str], Sysfs], tree: str) -> None:
     """1 g, also from the fxos8700 driver, which gives its scale in g."""
-    device = IioDevice(board(tree), ["accel"])
+    device = accelerometer(board(tree))
     np.testing.assert_allclose(polled(device, "ax_g", "ay_g", "az_g"), [0, 0, 1], atol=1e-3)
     np.testing.assert_allclose(polled(device, "az_mg", "az_mps2"), [1000, 9.80665], rtol=1e-3)
 
@@ -39,33 +45,9 @@ def test_a_driver_that_counts_in_g(board: Callable[[str], Sysfs], scale: str) ->
     sysfs = board(QXP)
     put(sysfs, f"{IIO}/in_accel_scale", scale)
     put(sysfs, f"{IIO}/in_accel_x_raw", "1000")
-    assert polled(IioDevice(sysfs, ["accel"]), "ax_g")[0] == pytest.approx(1000 * float(scale), rel=1e-6)
+    assert polled(accelerometer(sysfs), "ax_g")[0] == pytest.approx(1000 * float(scale), rel=1e-6)
     put(sysfs, f"{IIO}/in_accel_scale", str(float(scale) * 9.80665))  # a kernel in which that is mended
-    assert polled(IioDevice(sysfs, ["accel"]), "ax_g")[0] == pytest.approx(1000 * float(scale), rel=1e-6)
-
-
-def test_a_gyroscope_beside_it(board: Callable[[str], Sysfs]) -> None:
-    sysfs = board(I93)
-    put(sysfs, f"{DEVICES}/iio:device1/in_anglvel_y_raw", "1000")
-    device = IioDevice(sysfs, ["anglvel"])
-    assert str(device) == "the motion sensor lsm6dso_gyro (iio:device1)"
-    np.testing.assert_allclose(polled(device, "gy_radps", "gy_dps"), [0.153, 0.153 * 180 / np.pi], rtol=1e-6)
-    with pytest.raises(DeviceError) as info:
-        IioDevice(sysfs, ["accel", "anglvel"])
-    assert str(info.value) == (
-        "this board has no motion sensor with accelerometer and gyroscope in one device, its IIO devices: iio:device0 "
-        "lsm6dso_accel (without these channels), iio:device1 lsm6dso_gyro (without these channels); set channels or "
-        "device, load the driver, or take a recording (file: …, --input)"
-    )
-
-
-@pytest.mark.parametrize("wanted", ["lsm6dso_accel", "iio:device0", 0, "0"])
-def test_one_is_named(board: Callable[[str], Sysfs], wanted: int | str) -> None:
-    assert IioDevice(board(I93), ["accel"], wanted).node == "iio:device0"
-    assert sentence(lambda: IioDevice(board(QM), ["accel"], "bmi160")).startswith(
-        "this board has no motion sensor bmi160 with accelerometer in one device, its IIO devices: iio:device0 "
-        "lsm303agr_accel; "
-    )
+    assert polled(accelerometer(sysfs), "ax_g")[0] == pytest.approx(1000 * float(scale), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["ax", "bx_g", "ax_dps", "gx_g", "aw_g", ""])
@@ -77,6 +59,48 @@ def test_a_channel_that_no_sensor_has(name: str) -> None:
     )
 
 
+# ---- range -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("most", "scale"), [(1, "0.000598"), (2, "0.000598"), (2.1, "0.001196"), (16, "0.004785")])
+def test_the_finest_scale_that_has_the_range(board: Callable[[str], Sysfs], most: float, scale: str) -> None:
+    """ST's LSM6DSO: 2, 4, 8 and 16 g in 16 bits; the file is written as the driver prints it."""
+    sysfs = board(I93)
+    device = accelerometer(sysfs)
+    device.set_ranges({"accel": most, "anglvel": 7})
+    assert read(sysfs, f"{IIO}/in_accel_scale") == scale
+    put(sysfs, f"{IIO}/in_accel_x_raw", "16384")
+    assert polled(device, "ax_mps2")[0] == pytest.approx(16384 * float(scale))
+
+
+def test_a_range_in_degrees_per_second(board: Callable[[str], Sysfs]) -> None:
+    """250, 500, 1000 and 2000 degrees per second, says its data sheet; a little more, says its scale."""
+    sysfs = board(I93)
+    (device,) = find(sysfs, ["anglvel"])
+    device.set_ranges({"anglvel": 500})
+    assert read(sysfs, f"{DEVICES}/iio:device1/in_anglvel_scale") == "0.000305"
+    assert sentence(lambda: device.set_ranges({"anglvel": 4000})) == (
+        "the motion sensor lsm6dso_gyro (iio:device1) measures up to 2294 dps, got range_dps 4000; set range_dps"
+    )
+
+
+def test_a_range_that_is_not_known(board: Callable[[str], Sysfs]) -> None:
+    assert sentence(lambda: accelerometer(board(QXP)).set_ranges({"accel": 4})) == (
+        "the motion sensor fxos8700 (iio:device0) does not say which ranges it has; leave range_g out"
+    )
+
+
+def test_a_range_that_the_driver_does_not_take(board: Callable[[str], Sysfs]) -> None:
+    class Stubborn(Sysfs):
+        def write(self, name: str, value: str) -> None:
+            pass
+
+    sysfs = board(I93)
+    assert sentence(lambda: accelerometer(Stubborn(sysfs.root)).set_ranges({"accel": 4})) == (
+        f"{sysfs.path(IIO)}/in_accel_scale was set to 0.001196 and says 0.000598; leave range_g out"
+    )
+
+
 # ---- scale and mounting ------------------------------------------------------------------------------------------
 
 
@@ -85,7 +109,7 @@ def test_offsets_are_added_before_the_scale(board: Callable[[str], Sysfs]) -> No
     put(sysfs, f"{IIO}/in_accel_offset", "5\n")
     put(sysfs, f"{IIO}/in_accel_z_offset", "-1000\n")
     put(sysfs, f"{IIO}/in_accel_y_scale", "2\n")
-    assert polled(IioDevice(sysfs, ["accel"]), "ax_mps2", "ay_mps2", "az_mps2").tolist() == pytest.approx(
+    assert polled(accelerometer(sysfs), "ax_mps2", "ay_mps2", "az_mps2").tolist() == pytest.approx(
         [5 * 0.009806, 10, 0]
     )
 
@@ -96,7 +120,7 @@ def test_the_mounting_of_a_real_device_tree(board: Callable[[str], Sysfs], name:
     sysfs = board(QM)
     sysfs.path(f"{IIO}/mount_matrix").unlink()
     put(sysfs, f"{IIO}/{name}", "1, 0, 0; 0, 1, 0; 0, 0, -1\n")
-    assert polled(IioDevice(sysfs, ["accel"]), "az_g")[0] == pytest.approx(-1, abs=1e-3)
+    assert polled(accelerometer(sysfs), "az_g")[0] == pytest.approx(-1, abs=1e-3)
 
 
 @given(matrix=st.lists(st.lists(st.floats(-2, 2).map(lambda x: round(x, 4)), min_size=3, max_size=3), min_size=3,
@@ -112,7 +136,7 @@ def test_any_mounting_is_the_abis_product(tmp_path: Path, matrix: list[list[floa
     for axis, value in zip("xyz", raw, strict=True):
         put(sysfs, f"{IIO}/in_accel_{axis}_raw", f"{value}\n")
     got: list[Array] = []
-    said = sentence(lambda: got.append(polled(IioDevice(sysfs, ["accel"]), "ax_mps2", "ay_mps2", "az_mps2")))
+    said = sentence(lambda: got.append(polled(accelerometer(sysfs), "ax_mps2", "ay_mps2", "az_mps2")))
     if said:
         assert abs(np.linalg.det(matrix)) < 1e-5
         assert said == (f'{sysfs.path(IIO)}/mount_matrix says "{text[:60]}", expected three rows of three numbers, '
@@ -154,7 +178,7 @@ def test_any_mounting_is_the_abis_product(tmp_path: Path, matrix: list[list[floa
 def test_a_sensor_that_lies(board: Callable[[str], Sysfs], name: str, text: str, says: str) -> None:
     sysfs = with_own_trigger(board(QM))
     put(sysfs, f"{IIO}/{name}", text)
-    assert sentence(lambda: IioDevice(sysfs, ["accel"]).enable(100, 64)) == says.format(sysfs.path(IIO))
+    assert sentence(lambda: accelerometer(sysfs).enable(100, 64)) == says.format(sysfs.path(IIO))
 
 
 # ---- rate and trigger --------------------------------------------------------------------------------------------
@@ -182,9 +206,10 @@ class Kernel(Sysfs):
 def test_a_sensor_with_its_own_trigger(board: Callable[[str], Sysfs]) -> None:
     sysfs = with_own_trigger(board(QM))
     put(sysfs, f"{IIO}/buffer/enable", "1")  # left on by a program that was killed
-    device = IioDevice(Kernel(sysfs.root), ["accel"])
-    layout = device.enable(100, 64)
+    device = accelerometer(Kernel(sysfs.root))
+    layout = device.enable(100, 64, {"accel": 4})
     assert layout.size == 16
+    assert read(sysfs, f"{IIO}/in_accel_scale") == "0.019613"
     assert [element.name for element in layout.elements] == ["accel_x", "accel_y", "accel_z", "timestamp"]
     assert read(sysfs, f"{IIO}/trigger/current_trigger") == "lsm303agr_accel-trigger"
     assert read(sysfs, f"{IIO}/sampling_frequency") == "100"
@@ -203,21 +228,21 @@ def test_a_timer_where_no_interrupt_is_wired(board: Callable[[str], Sysfs], chos
     put(sysfs, f"{TRIGGER}/sampling_frequency", "50\n")
     if chosen:
         put(sysfs, f"{IIO}/trigger/current_trigger", "eiq\n")
-    IioDevice(sysfs, ["accel"]).enable(100, 64)
+    accelerometer(sysfs).enable(100, 64)
     assert read(sysfs, f"{IIO}/trigger/current_trigger") == "eiq"
     assert read(sysfs, f"{TRIGGER}/sampling_frequency") == "100"
     assert read(sysfs, f"{IIO}/sampling_frequency") == "104"
-    assert sentence(lambda: IioDevice(sysfs, ["accel"]).enable(500, 64)) == (
+    assert sentence(lambda: accelerometer(sysfs).enable(500, 64)) == (
         "the motion sensor lsm6dso_accel (iio:device0) runs at most at 416 Hz, got rate_hz 500; set rate_hz"
     )
 
 
 def test_no_trigger_at_all(board: Callable[[str], Sysfs]) -> None:
-    assert sentence(lambda: IioDevice(board(QM), ["accel"]).enable(100, 64)) == (
+    assert sentence(lambda: accelerometer(board(QM)).enable(100, 64)) == (
         "the motion sensor lsm303agr_accel (iio:device0) has no trigger of its own (no interrupt is wired); make a "
         "timer with mkdir /sys/kernel/config/iio/triggers/hrtimer/eiq, or read it with poll: true"
     )
-    assert sentence(lambda: IioDevice(board(QXP), ["accel"]).enable(100, 64)) == (
+    assert sentence(lambda: accelerometer(board(QXP)).enable(100, 64)) == (
         "the motion sensor fxos8700 (iio:device0) has no buffer (its driver has no interrupt); read it with poll: true"
     )
 
@@ -225,13 +250,13 @@ def test_no_trigger_at_all(board: Callable[[str], Sysfs]) -> None:
 def test_a_chip_with_a_queue_needs_no_trigger(board: Callable[[str], Sysfs]) -> None:
     sysfs = board(QM)
     shutil.rmtree(sysfs.path(f"{IIO}/trigger"))
-    assert IioDevice(sysfs, ["accel"]).enable(100, 64).size == 16
+    assert accelerometer(sysfs).enable(100, 64).size == 16
 
 
 def test_a_driver_that_does_not_say_its_rate(board: Callable[[str], Sysfs]) -> None:
     sysfs = with_own_trigger(board(QM))
     sysfs.path(f"{IIO}/sampling_frequency").unlink()
-    assert sentence(lambda: IioDevice(sysfs, ["accel"]).enable(100, 64)) == (
+    assert sentence(lambda: accelerometer(sysfs).enable(100, 64)) == (
         "the motion sensor lsm303agr_accel (iio:device0) does not say its sampling frequency; read it with poll: true"
     )
 
@@ -251,7 +276,7 @@ def test_any_lie_of_a_sensor_is_one_sentence_or_a_finite_value(tmp_path: Path, d
     got: list[Array] = []
 
     def ask() -> None:
-        device = IioDevice(sysfs, ["accel"])
+        device = accelerometer(sysfs)
         got.append(polled(device, "ax_g", "ay_g", "az_mps2"))
         layout = device.enable(100, 64)
         got.append(device.convert(layout.decode(bytes(layout.size)), channels_of(["ax_g"])))

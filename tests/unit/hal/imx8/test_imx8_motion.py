@@ -42,9 +42,9 @@ def record(stamp_ns: int, x: int = 0, y: int = 0, z: int = 1000) -> bytes:
 
 
 @contextmanager
-def driver(sysfs: Sysfs) -> Iterator[int]:
+def driver(sysfs: Sysfs, device: int = 0) -> Iterator[int]:
     """The kernel's end of the buffer; when it is closed the device is gone."""
-    end = os.open(sysfs.path(NODE), os.O_RDWR)  # without a reader too
+    end = os.open(sysfs.path(f"dev/iio:device{device}"), os.O_RDWR)  # without a reader too
     try:
         yield end
     finally:
@@ -127,7 +127,7 @@ def test_a_device_that_goes_away_in_the_middle_and_comes_back(mek: Sysfs, sysfs_
     )
     now[0] = 3.0
     if sysfs_too:
-        with pytest.raises(DeviceLost, match="this board has no motion sensor"):
+        with pytest.raises(DeviceLost, match="this board has no accelerometer"):
             next(sensor.frames())
         away.rename(mek.path(IIO))
     with driver(mek) as end:
@@ -195,6 +195,110 @@ def test_closing_ends_the_wait(mek: Sysfs) -> None:
     assert list(sensor.frames()) == []
 
 
+# ---- two devices -------------------------------------------------------------------------------------------------
+
+SIX = ("gx_dps", "ax_g", "ay_g", "az_g", "gy_dps", "gz_dps")
+LSM6DSO = "<hhh2xq"
+DPS = 0.000153 * 180 / np.pi
+
+
+@pytest.fixture
+def evk(board: Callable[[str], Sysfs]) -> Sysfs:
+    """A 93 EVK with a timer; its LSM6DSO is one device for the accelerometer and one for the gyroscope."""
+    sysfs = board("imx93-11x11-evk")
+    put(sysfs, f"{DEVICES}/trigger0/name", "eiq\n")
+    put(sysfs, f"{DEVICES}/trigger0/sampling_frequency", "50\n")
+    sysfs.path("dev").mkdir()
+    for place in range(2):
+        os.mkfifo(sysfs.path(f"dev/iio:device{place}"))
+    return sysfs
+
+
+def write(end: int, *samples: tuple[float, int]) -> None:
+    """Times in periods, and what x says."""
+    os.write(end, b"".join(struct.pack(LSM6DSO, x, 2, 3, round(at * STEP_NS)) for at, x in samples))
+
+
+def enabled(sysfs: Sysfs) -> list[str]:
+    return [sysfs.path(f"{DEVICES}/iio:device{place}/buffer/enable").read_text().strip() for place in range(2)]
+
+
+def test_accelerometer_and_gyroscope_as_two_devices(evk: Sysfs) -> None:
+    sensor = IioMotion(evk, SIX, 100.0, chunk_ms=20)
+    with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
+        write(accelerometer, (0.5, 0), (1.5, 10), (2.5, 20), (3.5, 30), (4.5, 40))
+        write(gyroscope, (1, 100), (2, 200), (3, 300), (4, 400))
+        frames = sensor.frames()
+        got = [next(frames), next(frames)]
+        assert enabled(evk) == ["1", "1"]
+        frames.close()
+    assert [(frame.seq, frame.at) for frame in got] == [(0, 0), (1, 2)]
+    rows = np.concatenate([frame.array for frame in got])
+    # the gyroscope is named first: its values as they are, the accelerometer's at its times
+    np.testing.assert_allclose(rows[:, 0], np.array([100, 200, 300, 400]) * DPS, rtol=1e-5)
+    scale = rows[0, 1] / 5
+    np.testing.assert_allclose(rows[:, 1], np.array([5, 15, 25, 35]) * scale, rtol=1e-4)
+    np.testing.assert_allclose(rows[:, [2, 3]], np.tile([2 * scale, 3 * scale], (4, 1)), rtol=1e-4)
+    np.testing.assert_allclose(rows[:, [4, 5]], np.tile([2 * DPS, 3 * DPS], (4, 1)), rtol=1e-5)
+    assert enabled(evk) == ["0", "0"]
+    assert evk.path(f"{DEVICES}/trigger0/sampling_frequency").read_text() == "100"
+
+
+def test_what_one_of_two_lost_is_a_gap(evk: Sysfs) -> None:
+    with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
+        write(accelerometer, *((i, i) for i in range(9)))
+        write(gyroscope, *((i + 0.01, i) for i in range(9) if i not in (3, 4)))
+        got = taken(IioMotion(evk, ("ax_g", "gx_dps"), 100.0, chunk_ms=20), 4)
+    assert [(frame.at, len(frame.array)) for frame in got] == [(0, 2), (2, 1), (5, 2), (7, 2)]
+    assert [frame.seq for frame in got] == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+def test_one_of_two_that_falls_silent_is_named(evk: Sysfs, silent: int) -> None:
+    now = count(0, 0.01)
+    with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
+        ends = [accelerometer, gyroscope]
+        write(ends[silent], (0, 0))
+        write(ends[1 - silent], *((i, 0) for i in range(200)))
+        frames = IioMotion(evk, SIX, 100.0, chunk_ms=20, stall_s=0.05, clock=lambda: next(now)).frames()
+        with pytest.raises(DeviceLost) as info:
+            list(frames)
+    name = ["lsm6dso_accel (iio:device0)", "lsm6dso_gyro (iio:device1)"][silent]
+    assert str(info.value) == (f"the motion sensor {name} sent nothing for 0.05 s; check its interrupt and trigger")
+    assert enabled(evk) == ["0", "0"]
+
+
+def test_two_that_cannot_both_be_opened(evk: Sysfs) -> None:
+    evk.path("dev/iio:device1").unlink()
+    put(evk, f"{DEVICES}/iio:device1/buffer/enable", "1")  # another program's: it is left alone
+    assert "lsm6dso_gyro (iio:device1) cannot be opened" in sentence(lambda: next(IioMotion(evk, SIX, 100.0).frames()))
+    assert enabled(evk) == ["0", "1"]
+
+
+def test_two_without_times_are_not_joined(evk: Sysfs) -> None:
+    for path in evk.path(f"{DEVICES}/iio:device1").glob("*timestamp*"):
+        path.unlink()
+    with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
+        for end in (accelerometer, gyroscope):
+            write(end, (0, 0), (1, 1))
+        assert sentence(lambda: next(IioMotion(evk, SIX, 100.0).frames())) == (
+            "the motion sensor lsm6dso_gyro (iio:device1) says no time of its samples, by which they are joined with "
+            "the other device's; read both with poll: true"
+        )
+
+
+def test_two_whose_times_go_back(evk: Sysfs) -> None:
+    with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
+        write(accelerometer, (0, 0), (1, 1))
+        write(gyroscope, (1, 0), (0, 1))
+        with pytest.raises(DeviceLost) as info:
+            next(IioMotion(evk, SIX, 100.0).frames())
+    assert str(info.value) == (
+        "the times of the motion sensor lsm6dso_gyro (iio:device1) go back; check the drivers, or read both with "
+        "poll: true"
+    )
+
+
 # ---- polled ------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +310,14 @@ def test_polling_reads_the_raw_files(board: Callable[[str], Sysfs], tree: str) -
     (frame,) = taken(sensor, 1)
     assert frame.array.shape == (5, 2)
     np.testing.assert_allclose(frame.array, [[0, 1]] * 5, atol=1e-3)
+
+
+def test_polling_reads_two_devices_as_one(board: Callable[[str], Sysfs]) -> None:
+    sysfs, ticks = board("imx93-11x11-evk"), count()
+    put(sysfs, f"{DEVICES}/iio:device1/in_anglvel_y_raw", "1000")
+    sensor = IioMotion(sysfs, SIX, 1000.0, chunk_ms=5, poll=True, clock=lambda: next(ticks) * 1e-6)
+    (frame,) = taken(sensor, 1)
+    np.testing.assert_allclose(frame.array, [[0, 0, 0, 1, 1000 * DPS, 0]] * 5, atol=1e-3)
 
 
 def test_files_that_go_away_while_polling(board: Callable[[str], Sysfs]) -> None:
@@ -233,5 +345,5 @@ def test_polling_that_is_too_slow_leaves_gaps(board: Callable[[str], Sysfs]) -> 
 
 
 def test_what_is_asked_of_no_sensor(board: Callable[[str], Sysfs]) -> None:
-    with pytest.raises(DeviceError, match="no motion sensor with accelerometer in one device, its IIO devices: none"):
+    with pytest.raises(DeviceError, match="this board has no accelerometer, its IIO devices: none"):
         next(IioMotion(board("imx8mp-evk"), ("ax_g",), 100.0).frames())
