@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ from pipelines.engines.tflite import Tflite
 settings.register_profile("gate", derandomize=True, deadline=None)
 settings.register_profile("hunt", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hunt" if "EIQ_FUZZ" in os.environ else "gate"))
+
+
+def pytest_configure() -> None:
+    """A script's background job ignores SIGINT, and so would all that the tests start and then stop with it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a handler, and no SIG_IGN, is not inherited
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import wave
@@ -87,16 +86,9 @@ def eiq_demo(*arguments: str | Path, cwd: Path | None = None, **environment: str
     )
 
 
-def interruptible(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start it with its output in pipes, for a test that sends SIGINT, also where the tests themselves ignore that.
-
-    A background job of a script ignores it, and so would what it starts. Only a handler becomes the default on exec.
-    """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    finally:
-        signal.signal(signal.SIGINT, before)
+def started(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start it with its output in pipes."""
+    return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def in_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -406,7 +406,7 @@ def test_ctrl_c_tells_what_was_measured_until_then(colours: Path) -> None:
     data = colours.parent / "many.csv"
     rows = [f"data/{label}/0.png,{label}\n" for label in ("red", "green", "blue")]
     data.write_text("file,label\n" + "".join(row * 10_000 for row in rows))
-    process = demos.interruptible("evaluate", colours, "--data", data, "--json")
+    process = demos.started("evaluate", colours, "--data", data, "--json")
     with process:
         _until_it_scores(process.pid)
         process.send_signal(signal.SIGINT)

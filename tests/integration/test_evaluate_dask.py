@@ -186,11 +186,9 @@ def test_ctrl_c_to_all_processes_is_told_by_one(data: tuple[Path, Path]) -> None
     )
     picture = config.parent / "pictures/red.png"
     where.with_name("many.csv").write_text("file,label\n" + f"{picture},red\n" * 60_000)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    signal.signal(signal.SIGINT, before)
     with process:
         _until_busy(process.pid)
         os.killpg(process.pid, signal.SIGINT)

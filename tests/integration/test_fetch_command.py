@@ -110,7 +110,7 @@ def test_ctrl_c_then_the_same_command_goes_on(own: Path) -> None:
     page = Page(MODEL, cut=150_000, wait=held)
     with serving(a=page) as url:
         write(own, f"{url}/a")
-        process = demos.interruptible("models", "fetch", "tiny")
+        process = demos.started("models", "fetch", "tiny")
         part, deadline = own / "tiny.tflite.part", time.monotonic() + 30
         while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.01)  # another process: there is no clock to inject

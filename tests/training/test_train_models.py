@@ -158,12 +158,8 @@ def environment() -> dict[str, str]:
 
 def stopped_at(checkpoint: Path, *arguments: str | Path) -> None:
     """Start it, and press Ctrl-C when the checkpoint is there."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests themselves ignore it
-    try:
-        running = subprocess.Popen(command(*arguments), env=environment(), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)  # fmt: skip
-    finally:
-        signal.signal(signal.SIGINT, before)
+    running = subprocess.Popen(command(*arguments), env=environment(), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)  # fmt: skip
     deadline = time.monotonic() + 300
     while not checkpoint.exists() and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)

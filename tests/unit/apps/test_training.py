@@ -191,13 +191,9 @@ def test_an_interrupt_that_a_framework_makes_an_error_of_is_a_stop_all_the_same(
         except KeyboardInterrupt as error:
             raise RuntimeError("Graph execution error") from error
 
-    outer = signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests themselves ignore it
-    try:
-        before = signal.getsignal(number)
-        assert isinstance(trained("kws", tmp_path, does=interrupted).exception, Stopped)
-        assert signal.getsignal(number) is before
-    finally:
-        signal.signal(signal.SIGINT, outer)
+    before = signal.getsignal(number)
+    assert isinstance(trained("kws", tmp_path, does=interrupted).exception, Stopped)
+    assert signal.getsignal(number) is before
 
 
 def test_an_error_without_an_interrupt_stays_what_it_is() -> None:

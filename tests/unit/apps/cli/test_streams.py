@@ -126,7 +126,7 @@ def test_what_is_written_before_the_disk_is_full_stays_whole(loud: Path, tmp_pat
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["plain", "json"])
 def test_ctrl_c_stops_within_a_second_and_sums_up(loud: Path, arguments: list[str]) -> None:
-    with demos.interruptible("run", loud, *ENDLESS, *arguments) as process:
+    with demos.started("run", loud, *ENDLESS, *arguments) as process:
         assert process.stdout
         assert "loud" in process.stdout.readline()  # it is at work
         asked = time.monotonic()
@@ -141,7 +141,7 @@ def test_ctrl_c_stops_several_pipelines_at_once(loud: Path) -> None:
     _, *lines = loud.read_text().replace("pace: fast", "pace: realtime, loop: true").splitlines()
     one = "\n".join("    " + line for line in lines)
     loud.write_text(f"pipelines:\n  left:\n{one}\n  right:\n{one}\n")
-    with demos.interruptible("run", loud) as process:
+    with demos.started("run", loud) as process:
         assert process.stdout
         assert "loud" in process.stdout.readline()
         asked = time.monotonic()

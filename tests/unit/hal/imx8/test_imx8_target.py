@@ -6,10 +6,11 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from demos import eiq_demo, interruptible
+from demos import eiq_demo, started
 from hal.imx8.condition import THERMAL
 from hal.imx8.leds import LEDS
 from hal.imx8.sysfs import Sysfs
@@ -84,7 +85,7 @@ def test_throttling_in_the_middle_of_a_run(board: Callable[[str], Sysfs], monkey
     """The board gets warm after the first look, and is cool again before the last."""
     sysfs = board("imx8mp-evk")
     monkeypatch.setenv("EIQ_SYSROOT", str(sysfs.root))
-    with interruptible("run", "kws.yaml", "--set", f"sensor.microphone.file={KWS}", "--set", "engine.delegate=none",
+    with started("run", "kws.yaml", "--set", f"sensor.microphone.file={KWS}", "--set", "engine.delegate=none",
                        "--realtime", "--seconds", "4", "--target", "imx8") as running:  # fmt: skip
         assert running.stderr is not None
         while "governor" not in running.stderr.readline():
