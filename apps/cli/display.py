@@ -97,7 +97,7 @@ def _times(count: int) -> str:
 
 
 class _Modes:
-    """What a camera really delivers, which it knows with its first picture: told once for each pipeline."""
+    """What a camera or motion sensor really delivers, which it knows with its first frame: told once a pipeline."""
 
     def __init__(self, graphs: Sequence[Graph]) -> None:
         self._untold = {graph.name: graph for graph in graphs if hasattr(graph.sensor, "mode")}

@@ -29,8 +29,8 @@ UNITS = {
 IN_G = {"fxos8700": 1e-3}
 """Drivers that give an accelerometer's scale in g, not in the ABI's m/s^2, where it is below this: fxos8700_core.c of
 Linux says 0.000244 for 2 g in 14 bits, which would be 0.2 g."""
-RANGES = {"accel": ("range_g", G_MPS2), "anglvel": ("range_dps", np.pi / 180)}
-"""The config's key, and its unit in the ABI's."""
+RANGES = {"accel": ("range_g", "g", G_MPS2), "anglvel": ("range_dps", "dps", np.pi / 180)}
+"""The config's key, its unit, and that in the ABI's."""
 ROUNDED = 0.02
 """How much less than its name a range may be: 0.000598 m/s^2 times 32768 is 1.998 g."""
 MOST_STRETCH = 1000.0
@@ -117,11 +117,14 @@ class IioDevice:
     def _transform(self, kind: str) -> tuple[Array, Array]:
         """Offsets to add, and the matrix from raw columns to the ABI's unit in the frame of the board."""
         scales = [self._shared(kind, axis, "scale", None) for axis in AXES]
-        if kind == "accel" and max(scales) < IN_G.get(self.name, 0.0):
-            scales = [scale * G_MPS2 for scale in scales]
+        scales = [scale * self._unit(kind, max(scales)) for scale in scales]
         offsets = [self._shared(kind, axis, "offset", 0.0) for axis in AXES]
         # the ABI multiplies a column vector from the left; here samples are rows
         return np.array(offsets), (self._mounting(kind) * np.array(scales)).T
+
+    def _unit(self, kind: str, scale: float) -> float:
+        """Of a driver's scale, in the ABI's."""
+        return G_MPS2 if kind == "accel" and scale < IN_G.get(self.name, 0.0) else 1.0
 
     def _shared(self, kind: str, axis: str, what: str, absent: float | None) -> float:
         names = [f"{self.folder}/in_{kind}_{axis}_{what}", f"{self.folder}/in_{kind}_{what}"]
@@ -163,21 +166,35 @@ class IioDevice:
                 self._transforms[kind] = self._transform(kind)
 
     def _set_range(self, kind: str, most: float) -> None:
-        key, unit = RANGES[kind]
+        key, unit, _ = RANGES[kind]
         name = f"{self.folder}/in_{kind}_scale"
         offered = self._available(name) if self._sysfs.there(name) else {}
-        if not offered or not self._sysfs.there(f"{self.folder}/scan_elements/in_{kind}_x_type"):
+        reaches = {scale: self._reach(kind, scale) for scale in offered}
+        if not any(reaches.values()):
             raise DeviceError(f"{self} does not say which ranges it has; leave {key} out")
-        steps = 2.0 ** (self._element(f"in_{kind}_x").bits - 1) / unit
-        enough = [scale for scale in offered if scale * steps >= (1 - ROUNDED) * most]
+        enough = [scale for scale, reach in reaches.items() if reach >= (1 - ROUNDED) * most]
         if not enough:
-            raise DeviceError(f"{self} measures up to {max(offered) * steps:.4g} {key[6:]}, got {key} {most:g}; "
-                              f"set {key}")  # fmt: skip
+            raise DeviceError(
+                f"{self} measures up to {max(reaches.values()):.4g} {unit}, got {key} {most:g}; set {key}"
+            )
         self._sysfs.write(name, offered[min(enough)])
         current = self._sysfs.number(name, least=1e-9, most=1e3)
         if not _same(current, min(enough)):
             raise DeviceError(f"{self._sysfs.path(name)} was set to {offered[min(enough)]} and says {current:g}; "
                               f"leave {key} out")  # fmt: skip
+
+    def _reach(self, kind: str, scale: float) -> float:
+        """The buffer's last number in g or degrees per second; 0 where the driver does not say."""
+        if not self._sysfs.there(f"{self.folder}/scan_elements/in_{kind}_x_type"):
+            return 0.0
+        steps = 2.0 ** (self._element(f"in_{kind}_x").bits - 1)
+        return steps * scale * self._unit(kind, scale) / RANGES[kind][2]
+
+    def ranges(self) -> str:
+        """``lsm6dso_accel up to 4 g``, or the name alone where the driver does not say."""
+        reaches = ((kind, self._reach(kind, self._shared(kind, "x", "scale", None))) for kind in self.kinds)
+        told = [f"{float(f'{reach:.3g}'):g} {RANGES[kind][1]}" for kind, reach in reaches if reach]
+        return f"{self.name} up to {' and '.join(told)}" if told else self.name
 
     # ---- rate --------------------------------------------------------------------------------------------------
 

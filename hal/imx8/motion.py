@@ -34,6 +34,8 @@ class IioMotion:
     interpolated at the times of the other's. Samples that were lost (their timestamps tell) are a gap in
     ``seq`` and ``at``.
 
+    ``mode`` tells which devices these are, and how much they measure at most; empty until the first frame.
+
     Args:
         channels: as the config names them.
         device: see ``iio_devices.find``.
@@ -65,6 +67,7 @@ class IioMotion:
         self._closed = threading.Event()
         self._origin: float | None = None
         self._at = self._seq = 0
+        self.mode = ""
         self.output = Signal((None, len(channels)), "float32", rate_hz, "motion", tuple(channels))
 
     def frames(self) -> Iterator[Frame]:
@@ -83,7 +86,8 @@ class IioMotion:
         """End frames() soon. May be called twice."""
         self._closed.set()
 
-    def _begin(self) -> None:
+    def _begin(self, devices: Sequence[IioDevice]) -> None:
+        self.mode = " and ".join(device.ranges() for device in devices)
         now = self._clock()
         if self._origin is None:
             self._origin = now
@@ -116,7 +120,7 @@ class IioMotion:
             buffers = [stack.enter_context(Buffer(self._sysfs, device, most)) for device in devices]
             for buffer in buffers:
                 buffer.start(self._rate, max(2 * self._chunk, round(QUEUED_S * self._rate)), self._ranges)
-            self._begin()
+            self._begin(devices)
             read = self._read(buffers)
             yield from self._chunked(self._joined(devices, read) if len(devices) > 1 else (part for _, part in read))
 
@@ -176,7 +180,7 @@ class IioMotion:
         order = self._order(devices)
         for device in devices:
             device.set_ranges(self._ranges)
-        self._begin()
+        self._begin(devices)
         begun, taken = self._clock(), 0
         samples: list[Array] = []
         while not self._closed.is_set():

@@ -79,6 +79,8 @@ def test_the_93_evk_feels_the_sample(tmp_path: Path) -> None:
         os.close(end)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
+    delivers = "motion delivers lsm6dso_accel up to 4 g and lsm6dso_gyro up to 2290 dps"
+    assert {"event": "sensor", "mode": delivers} in lines
     results = [line for line in lines if "label" in line]
     for result, (begin, end_s, label) in zip(results, said(), strict=True):
         assert result["label"] == label

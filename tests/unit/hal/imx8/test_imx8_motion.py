@@ -232,6 +232,7 @@ def test_accelerometer_and_gyroscope_as_two_devices(evk: Sysfs) -> None:
         got = [next(frames), next(frames)]
         assert enabled(evk) == ["1", "1"]
         frames.close()
+    assert sensor.mode == "lsm6dso_gyro up to 287 dps and lsm6dso_accel up to 2 g"
     assert [(frame.seq, frame.at) for frame in got] == [(0, 0), (1, 2)]
     rows = np.concatenate([frame.array for frame in got])
     # the gyroscope is named first: its values as they are, the accelerometer's at its times
@@ -309,6 +310,8 @@ def test_polling_reads_the_raw_files(board: Callable[[str], Sysfs], tree: str) -
     sensor = IioMotion(board(tree), ("ax_g", "az_g"), 1000.0, chunk_ms=5, poll=True, clock=lambda: next(ticks) * 1e-6)
     (frame,) = taken(sensor, 1)
     assert frame.array.shape == (5, 2)
+    assert sensor.mode == {"imx8qm-mek": "lsm303agr_accel up to 2.05 g", "imx8qxp-mek": "fxos8700",
+                           "imx93-11x11-evk": "lsm6dso_accel up to 2 g"}[tree]  # fmt: skip
     np.testing.assert_allclose(frame.array, [[0, 1]] * 5, atol=1e-3)
 
 
