@@ -72,8 +72,9 @@ def played(config: str, target: str, sets: Sequence[str] = (), **changes: object
 
 @pytest.mark.parametrize(
     "config",
-    ["cifar10", "kws", "gesture", "anomaly", "anomaly_autoencoder", "fan_state",
-     pytest.param("gesture_camera", marks=pytest.mark.slow)],
+    ["cifar10", "kws", "gesture",
+     *(pytest.param(name, marks=pytest.mark.slow)
+       for name in ("anomaly", "anomaly_autoencoder", "fan_state", "gesture_camera"))],
 )  # fmt: skip
 def test_the_board_says_what_the_simulator_says(config: str, target: str) -> None:
     engines = {} if config == "anomaly" else {"engine": "bundle"}
@@ -95,6 +96,7 @@ def test_a_classical_model_says_on_the_board_what_the_simulator_says(model: str,
     assert [result.label for result in there.results] == [result.label for result in desktop.results]
 
 
+@pytest.mark.slow
 def test_a_network_and_a_forest_share_a_board(target: str, tmp_path: Path) -> None:
     pipeline = """
   {name}:
@@ -152,6 +154,7 @@ postprocess: [top: {{k: 5}}]
     assert there.said == here.said
 
 
+@pytest.mark.slow
 def test_the_bundled_label_image(target: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EIQ_MODELS", str(shared_data / "nxp_eiq"))  # as on a stick
     picture = f"sensor.camera.file={shared_data / 'nxp_eiq' / 'stopwatch.bmp'}"

@@ -121,8 +121,8 @@ def far(offset: float, classes: int = 3) -> tuple[Floats, Floats, Floats]:
     return x.astype(np.float32), states, more.astype(np.float32)
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("offset", [100, 1000, 3000, 1e6])
+@pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("offset", [1000, *(pytest.param(far, marks=pytest.mark.slow) for far in (100, 3000, 1e6))])
 def test_linear_models_of_features_far_from_0(offset: float, classes: int, tmp_path: Path) -> None:
     x, states, more = far(offset, classes)
     machines: list[Any] = [kind(kernel="linear", max_iter=2000) for kind in (SVC, NuSVC)]

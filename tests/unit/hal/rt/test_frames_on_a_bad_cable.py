@@ -22,7 +22,7 @@ FAULTS = [
     {"burst": 2e-3, "burst_bytes": 30},
     {"repeat": 0.3},
     {"flip": 1e-3, "drop": 1e-3, "duplicate": 1e-3, "insert": 1e-3, "burst": 1e-3, "repeat": 0.1},
-    {"baud": 1.5},
+    pytest.param({"baud": 1.5}, marks=pytest.mark.slow),
 ]
 
 

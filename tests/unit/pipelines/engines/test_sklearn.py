@@ -284,7 +284,8 @@ def test_a_type_of_others_is_refused(engine: Build) -> None:
         engine({"estimator": classifiers()[1].fit(X, Y), "more": _Strange()})
 
 
-@pytest.mark.parametrize("name", ["KNeighborsClassifier", "MLPClassifier", "HistGradientBoostingClassifier"])
+@pytest.mark.parametrize("name", ["KNeighborsClassifier", "MLPClassifier",
+                                  pytest.param("HistGradientBoostingClassifier", marks=pytest.mark.slow)])  # fmt: skip
 def test_what_of_scikit_learn_is_taken_is_said(engine: Build, name: str) -> None:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.neighbors import KNeighborsClassifier

@@ -101,6 +101,7 @@ def test_a_single_frame_may_be_missing_from_those_that_are_compared(monkeypatch:
     assert results[1].label == "states learned"
 
 
+@pytest.mark.slow
 def test_the_seed_makes_it_reproducible(tmp_path: Path) -> None:
     first, second = (tmp_path / name for name in ("a.json", "b.json"))
     for path in (first, second):
