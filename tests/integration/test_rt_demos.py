@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 from hal.rt.firmware import ModelSource, Running, build, needed
 from hal.rt.target import Rt
@@ -21,6 +24,7 @@ from pipelines.models import find_file, manifest_of, read_manifest
 from pipelines.run import run
 
 pytest.importorskip("tflite")
+ROOT = Path(__file__).parents[2]
 TARGETS = ["rt:host", pytest.param("rt:qemu", marks=pytest.mark.slow)]
 FAST = (("--fast", {"pace": "fast"}),)
 
@@ -94,6 +98,33 @@ def test_a_classical_model_says_on_the_board_what_the_simulator_says(model: str,
     assert there.said == here.said
     desktop = played("fan_state.yaml", "sim", sets)  # by scikit-learn
     assert [result.label for result in there.results] == [result.label for result in desktop.results]
+
+
+@pytest.mark.slow
+def test_a_linear_machine_with_scalers_gives_the_same_bits(target: str, tmp_path: Path) -> None:
+    """Its sums are of doubles, with the scalers folded into the weights."""
+    pytest.importorskip("skops")
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+    from skops.io import dump
+
+    linear = make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(kernel="linear"), ensemble=False, cv=3))
+    rng = np.random.default_rng(5)
+    x = rng.normal(-11, 2, (600, 18)).astype(np.float32)
+    states = np.digitize(x[:, 0] + x[:, 5] + rng.normal(0, 2, 600), (-25, -22, -19))
+    dump({"estimator": linear.fit(x, states), "input_shape": [6, 3]}, tmp_path / "model.skops")
+    manifest = yaml.safe_load((ROOT / "models/fan_state_svm/manifest.yaml").read_text())
+    data = (tmp_path / "model.skops").read_bytes()
+    manifest["files"] = [
+        {"engine": "sklearn", "path": "model.skops", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    ]
+    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(manifest))
+    sets = [f"engine.model={tmp_path}", "postprocess=[{top: {k: 1}}]"]
+    here, there = played("fan_state.yaml", "sim", sets, engine="bundle"), played("fan_state.yaml", target, sets)
+    assert len({score for _, _, score, _ in here.said}) > 50
+    assert there.said == here.said
 
 
 @pytest.mark.slow
