@@ -116,11 +116,19 @@ def test_a_scheduler_that_goes_away_half_way_is_told(data: tuple[Path, Path], mo
     with subprocess.Popen(asked, stderr=subprocess.PIPE, text=True) as scheduler:
         assert scheduler.stderr is not None
         address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
-        ended = threading.Timer(1.0, scheduler.kill)  # there are no workers, so it is half way until then
-        ended.start()
+        killer = threading.Thread(target=_kill_with_client, args=(scheduler,))
+        killer.start()
         with pytest.raises(DeviceError, match="the Dask scheduler is gone"):
             evaluate(*data, Asked(scheduler=address))
-        ended.join()
+        killer.join()
+
+
+def _kill_with_client(scheduler: subprocess.Popen[str]) -> None:
+    """Half way: there are no workers, so nothing ends by itself."""
+    assert scheduler.stderr is not None
+    next(line for line in scheduler.stderr if "Receive client connection" in line)
+    time.sleep(1)
+    scheduler.kill()
 
 
 def _kill_after(made: Any, outcomes: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -169,7 +169,9 @@ def test_a_server_of_nxps_package_answers_our_host(shim: Any) -> None:
             assert outcome.device_s == 0.005
         clock = board.time()
         assert clock.host(clock.ticks) == pytest.approx((clock.ticks - 2**40) / 1000, abs=clock.uncertainty_s + 1e-3)
-        assert board.link.counters.late == board.link.counters.corrupt == 0
+        counters = board.link.counters
+        assert counters.corrupt == 0
+        assert counters.late <= counters.retries  # on a busy machine Python's server may take longer than we wait
         board.close()
     assert not events
 
@@ -250,8 +252,11 @@ def test_our_firmware_tells_nxps_client_of_another_version(shim: Any, running: R
 def test_our_firmware_counts_time_for_nxps_client(shim: Any, running: Running) -> None:
     with driven(shim, running.path) as client:
         rate, ticks = hello(client, 3).tick_hz, erpc.Reference()
+        asked = time.monotonic()
         assert client.time(ticks) == 0
         first, start = ticks.value, time.monotonic()
-        while time.monotonic() - start < 0.02:
+        while time.monotonic() - start < 0.1:
+            end = time.monotonic()
             client.time(ticks)
-        assert (ticks.value - first) / rate == pytest.approx(time.monotonic() - start, rel=0.5)
+        # its clock was read at some time between the question and the answer
+        assert end - start - 1 / rate <= (ticks.value - first) / rate <= time.monotonic() - asked + 1 / rate

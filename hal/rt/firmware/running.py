@@ -94,6 +94,8 @@ class Running:
         """
         from hal.rt.wire import FdWire, open_pty
 
+        if not self.alive:  # its pty's number may be another program's by now
+            raise DeviceLost(self.last_words())
         try:
             if self._path != str(self._socket):
                 return open_pty(self._path)
