@@ -8,9 +8,11 @@
     ├── MissingDependency    exit code 2: a package or library is not there; names what to install
     ├── DataError            exit code 1: a recording, picture or data set cannot be read
     ├── OutputError          exit code 1: a result cannot be written (full disk, no permission)
+    ├── SeveralErrors        what failed independently of each other (two servers away), a line each
     ├── FetchError           exit code 1: a model's file is to be had from none of its addresses
     └── DeviceError          exit code 1: a device is not there or misbehaves
         ├── DeviceLost       it was there and went away: the run loop retries
+        ├── TargetError      this machine is not what the target runs on, whichever step met it
         ├── DeviceTimeout    no answer within the deadline
         └── DeviceCorrupt    an answer arrived damaged
 
@@ -20,6 +22,7 @@ and shows its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -106,6 +109,20 @@ class OutputError(EiqError):
     """A result cannot be written."""
 
 
+class SeveralErrors(EiqError):
+    """Errors that are not each other's cause; the exit code is the highest of theirs."""
+
+    def __init__(self, errors: Sequence[EiqError]) -> None:
+        self.errors = tuple(errors)
+        self.exit_code = max(error.exit_code for error in errors)
+        super().__init__("\n".join(dict.fromkeys(line for error in errors for line in str(error).splitlines())))
+
+
+def together(errors: Sequence[EiqError]) -> EiqError:
+    """One or several errors as one to raise; of those that say the same, the first."""
+    return SeveralErrors(errors) if len({str(error) for error in errors}) > 1 else errors[0]
+
+
 class FetchError(EiqError):
     """A model's file cannot be had from where its manifest says."""
 
@@ -116,6 +133,10 @@ class DeviceError(EiqError):
 
 class DeviceLost(DeviceError):
     """A device that worked went away; the run loop retries with back-off."""
+
+
+class TargetError(DeviceError):
+    """This machine is not what the target runs on: no step of a file is to blame."""
 
 
 class DeviceTimeout(DeviceError):

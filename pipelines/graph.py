@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from pipelines import registry
+from pipelines.closing import Closing
 from pipelines.config.demo import Demo, PipelineSpec, SensorSpec
 from pipelines.config.schema import Step
 from pipelines.core import Action, Decoder, Engine, PartTime, Sensor, Signal, Stage, Target, Transform
 from pipelines.engine_stage import EngineStage, ResidualStage
 from pipelines.engines._skops import labels_of
-from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem
+from pipelines.errors import CapabilityError, ConfigError, EiqError, Problem, TargetError
 from pipelines.fuse import fuse
 from pipelines.models import Model, open_model, read_labels
 from pipelines.process_engine import ProcessEngine
@@ -36,10 +37,13 @@ class Graph:
     engines: tuple[tuple[Model, Engine], ...] = field(default=())
 
 
-def stage_order(graphs: list[Graph]) -> tuple[str, ...]:
-    """The names under which a run tells its stages' times, in the order in which data meets them."""
-    names = dict.fromkeys(stage.name for graph in graphs for stage in graph.stages)
-    return ("age", *names, "total")
+def stage_order(graphs: Sequence[Graph]) -> tuple[tuple[str, str], ...]:
+    """The pipelines and names under which a run tells its stages' times, in the order in which data meets them."""
+    return tuple(
+        (graph.name if len(graphs) > 1 else "", name)
+        for graph in graphs
+        for name in ("age", *(stage.name for stage in graph.stages), "total")
+    )
 
 
 def resolve(demo: Demo, target: Target, stack: ExitStack) -> list[Graph]:
@@ -51,7 +55,11 @@ def resolve(demo: Demo, target: Target, stack: ExitStack) -> list[Graph]:
     problems: list[Problem] = []
     shared: dict[object, SharedEngine] = {}
     several = len(demo.pipelines) > 1
-    graphs = [_Builder(target, stack, shared, problems, several).graph(spec) for spec in demo.pipelines]
+    closing = Closing()
+    try:
+        graphs = [_Builder(target, stack, closing, shared, problems, several).graph(spec) for spec in demo.pipelines]
+    finally:
+        stack.enter_context(closing)  # behind the engines, so that results are written before those are closed
     if problems:
         raise ConfigError(problems)
     return [graph for graph in graphs if graph is not None]
@@ -61,10 +69,11 @@ class _Builder:
     """Builds one pipeline; what does not fit goes to ``problems``."""
 
     def __init__(
-        self, target: Target, stack: ExitStack, shared: dict[object, SharedEngine], problems: list[Problem],
-        several: bool,
+        self, target: Target, stack: ExitStack, closing: Closing, shared: dict[object, SharedEngine],
+        problems: list[Problem], several: bool,
     ) -> None:  # fmt: skip
-        self.target, self.stack, self.shared, self.problems, self.several = target, stack, shared, problems, several
+        self.target, self.stack, self.closing = target, stack, closing
+        self.shared, self.problems, self.several = shared, problems, several
         self.engines: list[tuple[Model, Engine]] = []
         self.models: dict[str, Model] = {}  # by the engine step's path
 
@@ -102,7 +111,7 @@ class _Builder:
 
     def _action(self, step: Step) -> Action:
         action: Action = registry.load("actions", step.name)(step.config, self.target)
-        self.stack.callback(action.close)
+        self.closing.add(action.close)
         return action
 
     def _stages(self, spec: PipelineSpec, signal: Signal) -> list[Stage]:
@@ -187,9 +196,11 @@ class _Builder:
 
     @contextmanager
     def _problems_at(self, place: Step | SensorSpec) -> Iterator[None]:
-        """An error while building becomes a problem at the step's place."""
+        """An error while building becomes a problem at the step's place, unless it is the target's own."""
         try:
             yield
+        except TargetError:
+            raise
         except ConfigError as error:
             self.problems.extend(error.problems)
         except EiqError as error:

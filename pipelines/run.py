@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from pipelines.closing import Closing
 from pipelines.core import Action, Dropped, Ended, Event, Frame, Observer, Preview, Result, Stage, StageTime
+from pipelines.errors import EiqError, together
 from pipelines.feed import frames
 from pipelines.graph import Graph
 from pipelines.worker import Worker
 
 Emit = Callable[[Event], None]
+TOGETHER_S = 0.5
+"""A pipeline that fails before its first frame leaves the others so long, so that all cameras that are not there are
+told at once."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ def run(graphs: Sequence[Graph], observers: Sequence[Observer], limits: Limits |
     """Run pipelines together until all have ended; Ctrl-C stops them all.
 
     Raises:
-        EiqError: of the first pipeline that failed; the others are stopped.
+        EiqError: of the first pipeline that failed, which stops the others, and of those that failed with it.
         KeyboardInterrupt: after everything has stopped and every result was handed on.
     """
     limits = limits or Limits()
@@ -52,23 +56,25 @@ def _named(emit: Emit, name: str) -> Emit:
 
 def _run_together(pipelines: Sequence[Pipeline], stop: threading.Event) -> None:
     errors: list[BaseException] = []
+    # not Thread.join: Python 3.11 takes a thread for dead whose join() Ctrl-C has interrupted
+    ended = [threading.Event() for _ in pipelines]
 
-    def work(pipeline: Pipeline, ended: threading.Event) -> None:
+    def work(pipeline: Pipeline, end: threading.Event) -> None:
         try:
             pipeline.run()
         except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
             errors.append(error)
-            halt()
+            end.set()
+            if not _all_ended(ended, 0.0 if pipeline.frames else TOGETHER_S):
+                halt()
         finally:
-            ended.set()
+            end.set()
 
     def halt() -> None:
         stop.set()
         for pipeline in pipelines:  # ends the wait for a recording's next frame
             pipeline.graph.sensor.close()
 
-    # not Thread.join: Python 3.11 takes a thread for dead whose join() Ctrl-C has interrupted
-    ended = [threading.Event() for _ in pipelines]
     for pipeline, end in zip(pipelines, ended, strict=True):
         threading.Thread(target=work, args=(pipeline, end), name=pipeline.graph.name, daemon=True).start()
     try:
@@ -81,7 +87,13 @@ def _run_together(pipelines: Sequence[Pipeline], stop: threading.Event) -> None:
             end.wait(0.5)
         raise
     if errors:
-        raise errors[0]
+        bug = next((error for error in errors if not isinstance(error, EiqError)), None)
+        raise bug or together([error for error in errors if isinstance(error, EiqError)])
+
+
+def _all_ended(ended: Sequence[threading.Event], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    return all(end.wait(max(0.0, until - time.monotonic())) for end in ended)
 
 
 class Pipeline:
@@ -110,8 +122,8 @@ class Pipeline:
         """Until the input ends, a limit is met, ``stop`` is set, or an exception."""
         reason = "failed"
         try:
-            with ExitStack() as stack:
-                self.handlers = [self._handler(name, action, stack) for name, action in self.graph.actions]
+            with Closing() as closing:
+                self.handlers = [self._handler(name, action, closing) for name, action in self.graph.actions]
                 ended = self._loop()
             reason = ended  # not before the actions have written everything: a full disk is a failure
         except (KeyboardInterrupt, BrokenPipeError):  # the user, or whoever read the results, has seen enough
@@ -121,14 +133,14 @@ class Pipeline:
             self.graph.sensor.close()
             self.emit(Ended(reason, self.frames, self.results))
 
-    def _handler(self, name: str, action: Action, stack: ExitStack) -> Callable[[Result], None]:
+    def _handler(self, name: str, action: Action, closing: Closing) -> Callable[[Result], None]:
         if hasattr(action, "watch"):  # it has a queue of its own, and tells what it loses
             action.watch(self.emit, live=self.graph.sensor.live)
         action.start()
         if not action.background:
             return action.handle
         worker = Worker(name, action, self.emit, live=self.graph.sensor.live)
-        stack.callback(worker.close)
+        closing.add(worker.close)
         return worker.handle
 
     def _loop(self) -> str:

@@ -43,11 +43,11 @@ class Stats:
 
     Args:
         warm_up: so many first times of every stage are kept apart (caches, lazy imports, first touch of memory).
-        order: names of stages in the order in which to show them.
+        order: pipelines and names of stages in the order in which to show them; others follow.
     """
 
     warm_up: int = 1
-    order: tuple[str, ...] = ()
+    order: tuple[tuple[str, str], ...] = ()
     stages: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     first: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     measured: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -97,10 +97,10 @@ class Stats:
             rows.append(row)
         return rows
 
-    def _place(self, key: tuple[str, str]) -> tuple[str, int]:
+    def _place(self, key: tuple[str, str]) -> tuple[int, str]:
         pipeline, stage = key
-        whole = stage.partition(".")[0]  # a part of a stage follows it
-        return pipeline, self.order.index(whole) if whole in self.order else len(self.order)
+        whole = (pipeline, stage.partition(".")[0])  # a part of a stage follows it
+        return self.order.index(whole) if whole in self.order else len(self.order), pipeline
 
 
 def _ms(seconds: float) -> float | None:

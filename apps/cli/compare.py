@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from apps.cli.lines import wrapped
 from apps.cli.options import overrides
 
 if TYPE_CHECKING:
@@ -71,14 +72,20 @@ def compare(
 
     def show(outcome: Outcome) -> None:
         if outcome.name == named[0].name:
-            click.echo(printable(text.heading(config, frames)))
+            say(text.heading(config, frames))
         for line in text.outcome(outcome):
-            click.echo(printable(line), err=bool(outcome.error))
+            say(line, err=bool(outcome.error))
+
+    def say(line: str, *, err: bool = False) -> None:
+        for part in wrapped(printable(line)):
+            click.echo(part, err=err)
 
     changes = overrides(sets, live=False, input_=input_, engine=None)
     report = run_all(config, named, overrides=changes, frames=frames, told=None if as_json else show)
-    for line in [json.dumps(report.to_dict())] if as_json else text.summary(report):
-        click.echo(printable(line))
+    if as_json:
+        click.echo(json.dumps(report.to_dict()))
+    for line in () if as_json else text.summary(report):
+        say(line)
     if plot:
         draw(report, plot)
     if not report.complete or (strict and not report.bit_exact):

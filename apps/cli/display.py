@@ -144,7 +144,8 @@ class JsonLines:
         """The summary's line."""
         stats = self.stats
         lost = {"sensor_lost": stats.lost, "link_lost": sum(stats.links.values())}
-        board = {"board": list(self.target.footing())} if hasattr(self.target, "footing") else {}
+        board: dict[str, Any] = {"board": list(self.target.footing())} if hasattr(self.target, "footing") else {}
+        board |= self.target.numbers() if hasattr(self.target, "numbers") else {}
         self._write({"event": "summary", "dropped": stats.dropped, **lost, **board, "times": "measured here",
                      "stages": stats.table()})  # fmt: skip
 

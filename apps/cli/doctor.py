@@ -9,12 +9,15 @@ from pathlib import Path
 
 import click
 
+from apps.cli.lines import wrapped
 from pipelines.errors import DeviceError, EiqError, MissingDependency, ModelError
 from pipelines.resources import bundled_configs
 
 DESKTOP = "pip install 'eiq-demo[desktop]'"
 
 
+HANG = 24
+"""Where a line's text begins, behind its mark and name."""
 PROOFS = {"bundle": "kws", "onnx": "kws", "opencv": "kws", "sklearn": "fan_state_svm", "tflm": "kws"}
 """A bundled model that each engine must load."""
 
@@ -61,7 +64,10 @@ def _section(title: str, checks: Mapping[str, Callable[[], str]]) -> int:
         except EiqError as error:
             mark, text = "BAD", str(error)
             bad += 1
-        click.echo(f"  {mark}  {name:<16} {text}")
+        head, *others = text.splitlines()
+        for line in (f"  {mark}  {name:<16} {head}", *(" " * HANG + other for other in others)):
+            for part in wrapped(line, HANG):
+                click.echo(part)
     return bad
 
 

@@ -51,7 +51,8 @@ class Difference:
         not_finite: values of which one is no finite number and that are not the same; in no other number.
         top1_agree: frames with the same best value; None where a frame has one value.
         first: None where none differs.
-        histogram: how many values are so many steps apart (rounded), or, without quantisation, by powers of ten.
+        histogram: how many values are so many steps apart (rounded; "<0.5" what is less and not nothing), or, without
+            quantisation, by powers of ten.
     """
 
     frames: int
@@ -127,7 +128,7 @@ class Tally:
         self._largest = self._sum = self._largest_lsb = self._sum_lsb = 0.0
         self._finite = self._stepped = self._not_finite = self._agree = 0
         self._first: First | None = None
-        self._histogram: Counter[int | None] = Counter()
+        self._histogram: Counter[int | None] = Counter()  # None: no difference at all
 
     def add(self, key: Key, taken: Taken) -> bool:
         """Compare one frame; True where its bits differ from the reference's.
@@ -159,7 +160,7 @@ class Tally:
         stepped = finite if self._steps is None else int((np.isfinite(a) & np.isfinite(self._steps)).sum())
         self._finite += finite
         self._stepped += stepped
-        self._histogram[None if self._steps is None else 0] += stepped
+        self._histogram[None] += stepped
 
     def _apart(self, a: Array, b: Array) -> None:
         differs = a.view(np.uint32) != b.view(np.uint32)
@@ -178,13 +179,15 @@ class Tally:
 
     def _in_steps(self, steps: Array) -> None:
         steps = steps[np.isfinite(steps)]
-        whole = np.rint(steps)
+        whole = np.floor(steps + 0.5)
         if self._whole:
-            steps = np.where(np.abs(steps - whole) < NEARLY_WHOLE, whole, steps)
+            steps = np.where((np.abs(steps - whole) < NEARLY_WHOLE) & (whole > 0), whole, steps)
         self._stepped += steps.size
         self._sum_lsb += float(steps.sum())
         self._largest_lsb = max(self._largest_lsb, float(steps.max(initial=0.0)))
-        self._histogram.update(whole.astype(np.int64).tolist())
+        apart = steps > 0
+        self._histogram[None] += int((~apart).sum())
+        self._histogram.update(whole[apart].astype(np.int64).tolist())
 
     def _best(self, values: Array) -> int:
         return int(values[: self._classes].argmax())
@@ -220,5 +223,12 @@ def _furthest(a: Array, b: Array) -> int:
 def _told(histogram: Counter[int | None], *, powers: bool) -> dict[str, int]:
     """In the order of the distance, from 0 on."""
     distances = sorted(histogram, key=lambda n: -math.inf if n is None else n)
-    names = {n: "0" if n is None else (f"1e{n:+03d}" if powers else str(n)) for n in distances}
-    return {names[n]: histogram[n] for n in distances if histogram[n]}
+    return {_distance(n, powers=powers): histogram[n] for n in distances if histogram[n]}
+
+
+def _distance(n: int | None, *, powers: bool) -> str:
+    if n is None:
+        return "0"
+    if powers:
+        return f"1e{n:+03d}"
+    return str(n) if n else "<0.5"

@@ -26,9 +26,11 @@ def outcome(one: Outcome) -> Iterator[str]:
         return
     yield from (f"  {line}" for line in one.board)
     for used in one.used:
-        loads = f", loads in {used.load_ms:.1f} ms" if used.load_ms is not None else ""
-        adds = f", adds {used.memory['process'] / 1e6:.1f} MB to a process" if "process" in used.memory else ""
-        yield f"  model {used.model}, {used.file_bytes:,} bytes: {used.engine}{loads}{adds}"
+        yield f"  model {used.model}, {used.file_bytes:,} bytes: {used.engine}"
+        costs = [f"loads in {used.load_ms:.1f} ms"] if used.load_ms is not None else []
+        costs += [f"adds {used.memory['process'] / 1e6:.1f} MB to a process"] if "process" in used.memory else []
+        if costs:
+            yield f"    {', '.join(costs)}"
     for scores in one.scores:
         several = f"{scores.place}: " if len(one.scores) > 1 else ""
         for line in _scores(scores):
@@ -73,9 +75,9 @@ def _apart(difference: Difference) -> Iterator[str]:
     text += f"{difference.differing_frames:,} of {difference.frames:,} frames"
     if difference.largest_lsb is not None and difference.largest is not None:
         text += (f", by {difference.largest_lsb:g} LSB at most ({difference.largest:.6g}), "
-                 f"{difference.mean_lsb:.3g} LSB in the mean over all values")  # fmt: skip
+                 f"{difference.mean_lsb:.3g} LSB in the mean")  # fmt: skip
     elif difference.largest is not None:
-        text += f", by {difference.largest:.6g} at most, {difference.mean:.3g} in the mean over all values"
+        text += f", by {difference.largest:.6g} at most, {difference.mean:.3g} in the mean"
     yield text
     if difference.not_finite:
         yield f"{difference.not_finite:,} of them are no finite number on one side"

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from hal.imx8.sysfs import NoValue, Sysfs
 from pipelines.errors import DeviceError
@@ -160,6 +161,19 @@ class Watch:
                    "are not the board's best")  # fmt: skip
         else:
             yield f"throttled: no, at none of {self.looks} looks"
+
+    def numbers(self) -> dict[str, Any]:
+        """The same for programs: temperatures now and at their highest, clocks, and at how many looks it was throttled;
+        ``throttled`` is None where the kernel does not tell."""
+        return {
+            "temperatures_c": self.last.zones,
+            "highest_temperatures_c": dict(self.hottest),
+            "clocks": [asdict(policy) for policy in self.last.policies],
+            "throttled": self.throttled > 0 if self.first.cooling else None,
+            "throttled_by": list(self.slowed),
+            "throttled_looks": self.throttled,
+            "looks": self.looks,
+        }
 
     def look(self) -> None:
         """One more look, now."""

@@ -98,7 +98,8 @@ def identify(sysfs: Sysfs) -> Board:
     names = list(sysfs.lines(compatible)) if compatible else []
     has_soc = sysfs.there(f"{SOC}/soc_id")
     if not names and not has_soc:
-        raise DeviceError(f"no device tree and no {sysfs.path(SOC)} here, so this is no i.MX board; take --target sim")
+        raise DeviceError(f"no device tree and no {sysfs.path(SOC)} here, so this is no i.MX board; run it on the "
+                          "board, take --target sim, or let EIQ_SYSROOT name a copy of a board's files")  # fmt: skip
     soc_id = sysfs.text(f"{SOC}/soc_id") if has_soc else ""
     model = _first(sysfs, MODEL)
     shown = sysfs.text(model) if model else sysfs.text(f"{SOC}/machine")

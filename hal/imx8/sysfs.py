@@ -33,12 +33,15 @@ class Sysfs:
         """The tree of ``EIQ_SYSROOT``.
 
         Raises:
-            DeviceError: there is no such folder.
+            DeviceError: there is no such folder, or nothing of a board in it.
         """
-        root = Path(os.environ.get(ROOT) or "/")
-        if not root.is_dir():
-            raise DeviceError(f"got {ROOT}={root}, expected a folder that holds sys and dev; correct it or unset it")
-        return cls(root)
+        named = os.environ.get(ROOT)
+        tree = cls(Path(named or "/"))
+        if named and not (tree.there("sys") or tree.there("proc")):
+            got = "holds neither sys nor proc" if tree.there("") else "is not there"
+            raise DeviceError(f"got {ROOT}={named}, which {got}, expected a folder with a board's sys, proc and dev; "
+                              "correct it or unset it")  # fmt: skip
+        return tree
 
     def path(self, name: str) -> Path:
         """Where ``sys/…`` or ``dev/…`` is."""

@@ -20,6 +20,7 @@ from hal.sim.led import SimLed
 from pipelines import registry
 from pipelines.config.schema import Config
 from pipelines.core import Engine, Sensor
+from pipelines.errors import DeviceError, TargetError
 
 
 class Imx8:
@@ -48,8 +49,11 @@ class Imx8:
 
     @cached_property
     def board(self) -> Board:
-        """What this machine is. Raises DeviceError where it is no i.MX board."""
-        return identify(self.sysfs)
+        """What this machine is. Raises TargetError where it is no i.MX board, or does not say."""
+        try:
+            return identify(self.sysfs)
+        except DeviceError as error:
+            raise TargetError(f"{self.name}: {error}") from error
 
     def config_of(self, capability: str) -> type[Any]:
         if capability not in self.capabilities:
@@ -109,6 +113,10 @@ class Imx8:
         if self.condition:
             self.condition.look()
             yield from self.condition.footing()
+
+    def numbers(self) -> dict[str, Any]:
+        """The same for programs, as of the last look."""
+        return self.condition.numbers() if self.condition else {}
 
     def close(self) -> None:
         """Leave the lights as they were. May be called twice."""

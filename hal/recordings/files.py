@@ -33,9 +33,17 @@ def existing_file(path: Path, expected: str) -> Path:
         with path.open("rb") as file:
             first = file.read(1)
     except OSError as error:
-        raise DataError(f"cannot open {path} ({error.strerror}), expected {expected}; check the path") from error
+        raise DataError(f"cannot open {path} ({_reason(path, error)}), expected {expected}; check the path") from error
     except ValueError as error:  # a path with a zero byte in it
         raise DataError(f"cannot open {str(path)!r} ({error}), expected {expected}; check the path") from error
     if not first:
         raise DataError(f"{path} is empty, expected {expected}; record or copy it again")
     return path
+
+
+def _reason(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        for folder in reversed(path.parents):
+            if kind_of(folder) == "nothing":
+                return f"there is no folder {folder}"
+    return error.strerror or str(error)

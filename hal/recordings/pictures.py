@@ -60,6 +60,11 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS
 
 
+def is_glob(path: Path) -> bool:
+    """By its name; a file that is there may have such a one, too."""
+    return any(mark in path.name for mark in "*?[")
+
+
 def find_pictures(where: Path) -> list[Path]:
     """The picture files that ``where`` names, sorted.
 
@@ -69,7 +74,7 @@ def find_pictures(where: Path) -> list[Path]:
     kind = kind_of(where)
     if kind == "folder":
         return _some(where, "*", f"the folder {where}")
-    if kind == "nothing" and any(mark in where.name for mark in "*?["):
+    if kind == "nothing" and is_glob(where):
         return _some(where.parent, where.name, f"the glob {where}")
     return [where]
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from hal import capabilities
 from hal.recordings.files import kind_of
 from hal.recordings.pace import Pace, PaceName
-from hal.recordings.pictures import is_picture
+from hal.recordings.pictures import is_glob, is_picture
 from hal.recordings.replay import Recording, Replay
 from hal.sim.fan import Fan, FanConfig
 from pipelines.config.schema import Config, InputPath, NonNegative
@@ -157,12 +157,14 @@ def fan(config: Motion) -> tuple[Fan, Sensor]:
 
 
 def _seen(path: Path, interval_ms: float) -> Recording:
-    if kind_of(path) == "file" and not is_picture(path):
+    kind = kind_of(path)
+    if not is_picture(path) and (kind == "file" or (kind == "nothing" and not is_glob(path))):
         from hal.recordings.video import Video
 
+        video = Video(path)
         if interval_ms:
             raise DataError(f"got interval_ms with the video {path}, which has a rate of its own; leave it out")
-        return Video(path)
+        return video
     from hal.recordings.pictures import Pictures
 
     return Pictures(path, interval_ms=interval_ms)

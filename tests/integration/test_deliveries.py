@@ -66,6 +66,16 @@ def test_a_broker_that_never_comes_is_told_once_and_what_is_lost_is_counted(tmp_
     assert "Traceback" not in done.stderr
 
 
+def test_of_several_that_never_come_each_is_named_at_the_end(tmp_path: Path) -> None:
+    ports = [free_port(), free_port()]
+    path = demo(tmp_path, str([{"webhook": {"url": f"http://127.0.0.1:{port}/", "close_ms": 500}} for port in ports]))
+    done = eiq_demo("run", path, cwd=tmp_path)
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if "2 results were not delivered within 0.5 s" in line]
+    assert told == done.stderr.splitlines()[-2:]
+    assert [port for port in ports if f"(the server 127.0.0.1:{port}: Connection refused)" in "\n".join(told)] == ports
+
+
 @pytest.mark.parametrize("command", [["run"], pytest.param(["run", "--json"], marks=pytest.mark.slow), ["check"]])
 def test_secrets_are_never_printed(tmp_path: Path, command: list[str]) -> None:
     with broker(tmp_path / "broker", "allow_anonymous false") as strict, receiver(*[Answer(401)] * 3) as server:

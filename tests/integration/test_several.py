@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -27,11 +28,23 @@ postprocess:
 """
 
 
-def results(folder: Path, text: str, *arguments: str) -> list[dict[str, object]]:
+def told(folder: Path, text: str, *arguments: str) -> list[dict[str, Any]]:
     (folder / "demo.yaml").write_text(text)
     done = CliRunner().invoke(main, ["run", str(folder / "demo.yaml"), "--json", *arguments])
     assert done.exit_code == 0, done.stderr
-    return [line for line in map(json.loads, done.stdout.splitlines()) if line["event"] == "result"]
+    return list(map(json.loads, done.stdout.splitlines()))
+
+
+def results(folder: Path, text: str, *arguments: str) -> list[dict[str, Any]]:
+    return [line for line in told(folder, text, *arguments) if line["event"] == "result"]
+
+
+def eyes_and_ears(folder: Path) -> str:
+    text = "pipelines:\n"
+    for name, path in {"eyes": demos.colours(folder), "ears": demos.loud(folder)}.items():
+        lines = [line for line in path.read_text().splitlines() if not line.startswith("title")]
+        text += f"  {name}:\n" + "".join(f"    {line}\n" for line in lines)
+    return text
 
 
 @pytest.mark.parametrize(
@@ -49,14 +62,20 @@ def test_two_inputs_and_two_outputs(tmp_path: Path, output: int, expected: list[
 
 
 def test_a_camera_and_a_microphone_at_once(tmp_path: Path) -> None:
-    parts = {"eyes": demos.colours(tmp_path), "ears": demos.loud(tmp_path)}
-    text = "pipelines:\n"
-    for name, path in parts.items():
-        lines = [line for line in path.read_text().splitlines() if not line.startswith("title")]
-        text += f"  {name}:\n" + "".join(f"    {line}\n" for line in lines)
-    found = results(tmp_path, text)
+    found = results(tmp_path, eyes_and_ears(tmp_path))
     assert [r["label"] for r in found if r["pipeline"] == "eyes"] == ["blue", "green", "red"]
     assert [(r["label"], r["t"]) for r in found if r["pipeline"] == "ears"] == [("loud", 0.11), ("quiet", 0.12)]
+
+
+@pytest.mark.parametrize("engine", ["tflite", "tflm"])
+def test_stages_are_told_in_the_order_of_each_pipeline(tmp_path: Path, engine: str) -> None:
+    """Also where the engines run in processes of their own, as tflm does."""
+    if engine == "tflm":
+        pytest.importorskip("tflite_micro")
+    summary = told(tmp_path, eyes_and_ears(tmp_path), "--engine", engine)[-1]
+    rows = [(row["pipeline"], row["stage"]) for row in summary["stages"]]
+    eyes, ears = ["resize", "scale", engine, "top", "total"], ["window", engine, "threshold", "total"]
+    assert rows == [*(("eyes", name) for name in eyes), *(("ears", name) for name in ears)]
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import fakes
 import tiny_models
-from fakes import FakeTarget, Recorder, picture
+from fakes import IMAGE, FakeSensor, FakeTarget, Recorder, picture
 from pipelines.config.demo import Overrides, load_demo
-from pipelines.core import Ended, Frame, Result, Signal
+from pipelines.core import Ended, Frame, Result, Signal, Stage
 from pipelines.errors import ConfigError
-from pipelines.graph import resolve
+from pipelines.graph import Graph, resolve, stage_order
 from pipelines.run import run
 from pipelines.shared_engine import SharedEngine
 
@@ -109,6 +111,17 @@ def test_pipelines_share_an_engine_where_asked(tmp_path: Path, shared: bool) -> 
         recorder = Recorder()
         run(graphs, [recorder])
     assert sum(ended.frames for ended in recorder.of(Ended)) == 20
+
+
+def test_stages_keep_each_pipeline_s_order() -> None:
+    def chain(where: str, *names: str) -> Graph:
+        stages = [Stage(name, "transforms", lambda frame: [frame], IMAGE, None) for name in names]
+        return replace(fakes.graph(FakeSensor([]), *stages), name=where)
+
+    left, right = chain("left", "resize", "scale"), chain("right", "crop", "resize")
+    lefts, rights = ["age", "resize", "scale", "decode", "total"], ["age", "crop", "resize", "decode", "total"]
+    assert stage_order([left, right]) == (*(("left", name) for name in lefts), *(("right", name) for name in rights))
+    assert stage_order([left]) == tuple(("", name) for name in lefts)  # as run() calls one alone
 
 
 @pytest.mark.parametrize("shared", [True, False])

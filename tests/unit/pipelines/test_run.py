@@ -11,7 +11,7 @@ import pytest
 from fakes import AUDIO, IMAGE, FakeEngine, FakeSensor, ListAction, Recorder, graph, picture
 from pipelines.core import Dropped, Ended, Frame, Preview, Result, Signal, Stage, StageTime
 from pipelines.engine_stage import EngineStage
-from pipelines.errors import DataError, OutputError
+from pipelines.errors import DataError, DeviceError, EiqError, OutputError, SeveralErrors
 from pipelines.run import Limits, run
 from pipelines.transforms.window import Window
 
@@ -193,6 +193,73 @@ def test_one_failing_pipeline_stops_the_others() -> None:
     with pytest.raises(DataError, match="broken picture"):
         run([good, bad], [recorder])
     assert {(e.pipeline, e.reason) for e in recorder.of(Ended)} == {("good", "stopped"), ("bad", "failed")}
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_of_pipelines_that_fail_together_each_is_told(live: bool) -> None:
+    barrier = threading.Barrier(2, timeout=5)
+
+    def failing(text: str) -> Iterator[Frame | EiqError]:
+        barrier.wait()
+        yield DeviceError(text)
+
+    graphs = [replace(graph(FakeSensor(failing(f"no {name} camera"), live=live), engine_stage()), name=name)
+              for name in ("left", "right")]  # fmt: skip
+    with pytest.raises(SeveralErrors) as info:
+        run(graphs, [])
+    assert sorted(str(info.value).splitlines()) == ["no left camera", "no right camera"]
+    assert info.value.exit_code == 1
+
+
+def test_a_camera_that_is_slower_to_fail_is_told_too() -> None:
+    failed = threading.Event()
+
+    class Slower(FakeSensor):
+        """One that is closed says nothing more, as live ones do."""
+
+        def frames(self) -> Iterator[Frame]:
+            assert failed.wait(5)
+            if not self.closed.wait(0.05):
+                raise DeviceError("no right camera")
+            yield from ()
+
+    class Failed(Recorder):
+        def on(self, event: Any) -> None:
+            if isinstance(event, Ended):
+                failed.set()
+
+    left = replace(graph(FakeSensor([DeviceError("no left camera")], live=True), engine_stage()), name="left")
+    right = replace(graph(Slower([], live=True), engine_stage()), name="right")
+    with pytest.raises(SeveralErrors) as info:
+        run([left, right], [Failed()])
+    assert str(info.value).splitlines() == ["no left camera", "no right camera"]
+
+
+def test_a_bug_in_one_of_them_goes_before() -> None:
+    barrier = threading.Barrier(2, timeout=5)
+
+    def failing(error: Exception) -> Iterator[Frame]:
+        yield picture(0)
+        barrier.wait()
+        raise error
+
+    errors = {"left": DataError("broken picture"), "right": ZeroDivisionError("bug")}
+    graphs = [replace(graph(FakeSensor(failing(errors[name])), engine_stage()), name=name) for name in errors]
+    with pytest.raises(ZeroDivisionError):
+        run(graphs, [])
+
+
+def test_what_ended_the_run_is_told_beside_what_its_end_met() -> None:
+    class Full(ListAction):
+        background = True
+
+        def handle(self, result: Result) -> None:
+            raise OutputError("disk full")
+
+    broken = FakeSensor([picture(0), DataError("broken picture")])
+    with pytest.raises(SeveralErrors) as info:
+        run([graph(broken, engine_stage(), action=Full())], [])
+    assert str(info.value) == "broken picture\ndisk full"
 
 
 def test_decoder_may_find_nothing() -> None:

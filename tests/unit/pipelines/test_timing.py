@@ -28,7 +28,7 @@ def test_zero_and_nothing() -> None:
 
 
 def test_warm_up_is_apart_and_rows_come_in_order() -> None:
-    stats = Stats(warm_up=2, order=("window", "tflite"))
+    stats = Stats(warm_up=2, order=(("", "window"), ("", "tflite")))
     for seconds in (9.0, 5.0, 0.001, 0.001, 0.003):
         stats.on(StageTime("tflite", seconds, 0))
     stats.on(StageTime("window", 0.5, 0))
@@ -47,7 +47,7 @@ def test_counts() -> None:
 
 
 def test_a_stages_parts_follow_it_and_say_whose_clock_it_was() -> None:
-    stats = Stats(order=("age", "board", "top", "total"))
+    stats = Stats(order=tuple(("", name) for name in ("age", "board", "top", "total")))
     stats.on(StageTime("top", 1.0, 0))
     stats.on(StageTime("board", 3.0, 0))
     stats.on(StageTime("board.transport", 1.0, 0))
@@ -55,6 +55,15 @@ def test_a_stages_parts_follow_it_and_say_whose_clock_it_was() -> None:
     rows = stats.table()
     assert [row["stage"] for row in rows] == ["board", "board.transport", "board.device", "top"]
     assert [row.get("measured") for row in rows] == [None, None, "on the board, in core cycles", None]
+
+
+def test_every_pipeline_has_its_own_order() -> None:
+    order = (("sound", "window"), ("sound", "tflm"), ("sound", "total"), ("eye", "resize"), ("eye", "tflm"))
+    stats = Stats(order=order)
+    for pipeline, stage in (("eye", "tflm"), ("sound", "total"), ("eye", "resize"), ("a", "more"), *order[:2]):
+        stats.on(StageTime(stage, 1.0, 0, pipeline))
+    rows = [(row["pipeline"], row["stage"]) for row in stats.table()]
+    assert rows == [*order, ("a", "more")]
 
 
 def test_a_lost_link_is_counted() -> None:

@@ -6,9 +6,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import demos
+from apps.cli.doctor import _section
 from apps.cli.list import KINDS
 from apps.cli.main import main
 from pipelines import resources
+from pipelines.errors import EiqError
 
 
 def call(*arguments: str) -> Result:
@@ -149,6 +151,20 @@ def test_doctor_says_what_does_not_work_and_goes_on(no_models: None) -> None:
     assert "BAD  models           no model is there; install eiq-demo again, or name a folder" in out
     assert "camera" in out.splitlines()[-1]  # it went on to the end
     assert "of the things that the bundled demos need do not work; see above" in result.stderr
+
+
+def test_doctor_s_lines_fit_and_what_is_long_stands_below_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    def bad() -> str:
+        raise EiqError("here: " + "it is long; " * 12 + "mend it\nthere: it is short")
+
+    assert _section("the bundled demos", {"my.yaml": bad, "kws.yaml": lambda: "here"}) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "the bundled demos:",
+        "  BAD  my.yaml          here: " + "it is long; " * 7 + "it is",
+        " " * 24 + "long; " + "it is long; " * 4 + "mend it",
+        " " * 24 + "there: it is short",
+        "  ok   kws.yaml         here",
+    ]
 
 
 # ---- help --------------------------------------------------------------------------------------------------------

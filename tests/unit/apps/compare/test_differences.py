@@ -137,6 +137,24 @@ def test_of_several_outputs_only_the_quantised_count_in_steps() -> None:
     assert found.first.reference == "2"  # without labels, the place
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [(0.0, {"0": 3}), (1e-6, {"0": 2, "<0.5": 1}), (0.004, {"0": 2, "<0.5": 1}), (0.49, {"0": 2, "<0.5": 1}),
+     (0.5, {"0": 2, "1": 1}), (1.4, {"0": 2, "1": 1}), (2.5, {"0": 2, "3": 1})],
+)  # fmt: skip
+def test_a_difference_is_never_told_as_none(whole: bool, steps: float, told: dict[str, int]) -> None:
+    a = np.zeros((1, 3), np.float32)
+    b = a.copy()
+    b[0, 1] = steps / 256
+    tally = Tally(frames(a), steps_of((SPEC,), ()), ("a", "b", "c"), 3, whole=whole)
+    tally.add((0, 0), frames(b)[0, 0])
+    found = tally.difference()
+    assert found.histogram == told
+    assert found.bit_exact == (steps == 0)
+    assert found.largest_lsb == pytest.approx(steps, rel=1e-6)
+
+
 @given(st.data())
 def test_a_float_side_is_not_rounded_to_whole_steps(data: st.DataObject) -> None:
     a = real(data.draw(STORED))

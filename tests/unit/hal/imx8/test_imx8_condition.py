@@ -120,6 +120,7 @@ def test_throttling_between_begin_and_end_is_reported(board: Callable[[str], Sys
     sysfs = board("imx8qm-mek")
     watch = Watch(sysfs, every_s=60)
     assert "throttled: no, at none of 1 looks" in watch.footing()
+    assert watch.numbers()["throttled"] is False
     put(sysfs, f"{THERMAL}/cooling_device1/cur_state", "1\n")
     put(sysfs, f"{THERMAL}/thermal_zone1/temp", "107300\n")
     watch.look()
@@ -135,6 +136,19 @@ def test_throttling_between_begin_and_end_is_reported(board: Callable[[str], Sys
         "CPU 4-5 at 1596 MHz of 1596 MHz, governor ondemand",
         "throttled: yes (cpufreq-cpu4), at 1 of 3 looks; the times are not the board's best",
     ]
+    others = {"gpu0-thermal": 45.0, "gpu1-thermal": 45.0, "drc0-thermal": 45.0}
+    assert watch.numbers() == {
+        "temperatures_c": {"pmic-thermal": 45.0, "cpu0-thermal": 90.0} | others,
+        "highest_temperatures_c": {"pmic-thermal": 45.0, "cpu0-thermal": 107.3} | others,
+        "clocks": [
+            {"cpus": "0-3", "governor": "ondemand", "now_hz": 1.2e9, "allowed_hz": 1.2e9, "most_hz": 1.2e9},
+            {"cpus": "4-5", "governor": "ondemand", "now_hz": 1.596e9, "allowed_hz": 1.596e9, "most_hz": 1.596e9},
+        ],
+        "throttled": True,
+        "throttled_by": ["cpufreq-cpu4"],
+        "throttled_looks": 1,
+        "looks": 3,
+    }
 
 
 def test_it_looks_by_itself_while_a_run_lasts(board: Callable[[str], Sysfs]) -> None:
@@ -176,6 +190,7 @@ def test_a_kernel_that_cannot_slow_down(board: Callable[[str], Sysfs]) -> None:
         "highest temperature cpu-thermal 45.0 °C",
         "throttled: not known, this kernel has no cooling device for CPU, GPU or NPU",
     ]
+    assert watch.numbers()["throttled"] is None
 
 
 def _until(done: Callable[[], bool]) -> None:

@@ -87,7 +87,8 @@ def test_no_board_at_all(tmp_path: Path) -> None:
     with pytest.raises(DeviceError) as info:
         identify(Sysfs(tmp_path))
     assert str(info.value) == (
-        f"no device tree and no {tmp_path}/sys/devices/soc0 here, so this is no i.MX board; take --target sim"
+        f"no device tree and no {tmp_path}/sys/devices/soc0 here, so this is no i.MX board; run it on the board, "
+        "take --target sim, or let EIQ_SYSROOT name a copy of a board's files"
     )
 
 

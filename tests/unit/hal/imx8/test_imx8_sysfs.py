@@ -184,9 +184,24 @@ def test_nothing_stays_open(sysfs: Sysfs) -> None:
 def test_the_root_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EIQ_SYSROOT", raising=False)
     assert Sysfs.of_environment().root == Path("/")
-    monkeypatch.setenv("EIQ_SYSROOT", str(tmp_path / "none"))
+    monkeypatch.setenv("EIQ_SYSROOT", "")
+    assert Sysfs.of_environment().root == Path("/")
+    (tmp_path / "sys").mkdir()
+    monkeypatch.setenv("EIQ_SYSROOT", str(tmp_path))
+    assert Sysfs.of_environment().root == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [("none", "is not there"), ("empty", "holds neither sys nor proc"), ("file", "holds neither sys nor proc")],
+)
+def test_a_root_with_nothing_of_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, got: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EIQ_SYSROOT", str(tmp_path / name))
     with pytest.raises(DeviceError) as info:
         Sysfs.of_environment()
     assert str(info.value) == (
-        f"got EIQ_SYSROOT={tmp_path}/none, expected a folder that holds sys and dev; correct it or unset it"
+        f"got EIQ_SYSROOT={tmp_path}/{name}, which {got}, expected a folder with a board's sys, proc and dev; "
+        "correct it or unset it"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
@@ -54,6 +55,7 @@ def test_a_start_that_fails_leaves_lights_alone(board: Callable[[str], Sysfs], m
         target.start()
     assert sysfs.path(f"{LEDS}/yellow:status/trigger").read_text() == "heartbeat"
     assert list(target.footing()) == []
+    assert target.numbers() == {}
 
 
 def test_what_it_has_not(board: Callable[[str], Sysfs], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +82,18 @@ def test_a_run_tells_how_the_board_fared(board: Callable[[str], Sysfs], tree: st
     assert after[-1].startswith(f"throttled: {known}")
 
 
+def test_programs_get_the_board_in_numbers(board: Callable[[str], Sysfs]) -> None:
+    done = run(board("imx8mp-evk"), "kws.yaml", "--set", f"sensor.microphone.file={KWS}", "--fast", "--seconds", "2",
+               "--set", "engine.delegate=none", "--json")  # fmt: skip
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["board"][0] == "highest temperature soc-thermal 45.0 °C, cpu-thermal 45.0 °C"
+    assert summary["temperatures_c"] == summary["highest_temperatures_c"] == {"soc-thermal": 45.0, "cpu-thermal": 45.0}
+    (clock,) = summary["clocks"]
+    assert (clock["cpus"], clock["governor"], clock["now_hz"], clock["most_hz"]) == ("0-3", "ondemand", 1.8e9, 1.8e9)
+    assert (summary["throttled"], summary["throttled_by"], summary["throttled_looks"]) == (False, [], 0)
+    assert summary["board"][-1] == f"throttled: no, at none of {summary['looks']} looks"
+
+
 @pytest.mark.slow
 def test_throttling_in_the_middle_of_a_run(board: Callable[[str], Sysfs], monkeypatch: pytest.MonkeyPatch) -> None:
     """The board gets warm after the first look, and is cool again before the last."""
@@ -98,6 +112,20 @@ def test_throttling_in_the_middle_of_a_run(board: Callable[[str], Sysfs], monkey
     assert running.returncode == 0
     assert "highest temperature soc-thermal 45.0 °C, cpu-thermal 86.0 °C" in said
     assert re.search(r"throttled: yes \(cpufreq-cpu0\), at [12] of \d looks; the times are not the board's best", said)
+
+
+@pytest.mark.parametrize("command", ["run", "check", "compare"])
+def test_a_machine_that_is_no_board_is_the_target_s_matter(tmp_path: Path, command: str) -> None:
+    """Not the line of the engine, which only asks first."""
+    (tmp_path / "sys").mkdir()
+    also = ["--engines", "tflite,bundle"] if command == "compare" else []
+    done = eiq_demo(command, "kws.yaml", *also, "--target", "imx8", "--set", f"sensor.microphone.file={KWS}",
+                    EIQ_SYSROOT=str(tmp_path))  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"imx8: no device tree and no {tmp_path}/sys/devices/soc0 here, so this is no i.MX board; run it on the board, "
+        "take --target sim, or let EIQ_SYSROOT name a copy of a board's files\n",
+    )
 
 
 def test_an_eight_m_plus_without_its_library(board: Callable[[str], Sysfs]) -> None:

@@ -29,6 +29,16 @@ def test_no_such_file_is_one_sentence(tmp_path: Path, name: str) -> None:
         existing_file(tmp_path / name, "a sound")
 
 
+@pytest.mark.parametrize(("name", "absent"), [("a/b/c.wav", "a"), ("there/b/c.wav", "there/b")])
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, name: str, absent: str) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(DataError) as info:
+        existing_file(tmp_path / name, "a sound")
+    assert str(info.value) == (
+        f"cannot open {tmp_path / name} (there is no folder {tmp_path / absent}), expected a sound; check the path"
+    )
+
+
 @pytest.mark.parametrize("name", ["**x.png", "[", "?" * 5000, "none/*.png"])
 def test_no_such_glob_is_one_sentence(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="holds no picture|cannot look into"):

@@ -70,6 +70,21 @@ def test_a_video_and_pictures_are_told_apart(tmp_path: Path) -> None:
         output("a.avi", interval_ms=500)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("none.mp4", "a video or picture that OpenCV can read (MP4, AVI, MKV, WebM, PNG, JPEG)"),
+     ("none", "a video or picture that OpenCV can read (MP4, AVI, MKV, WebM, PNG, JPEG)"),
+     ("none.png", "a picture (PNG, JPEG, BMP, WebP, TIFF, PNM)")],
+)  # fmt: skip
+@pytest.mark.parametrize("interval_ms", [0.0, 500.0])
+def test_a_recording_that_is_not_there(tmp_path: Path, name: str, expected: str, interval_ms: float) -> None:
+    with pytest.raises(DataError) as info:
+        sensors.camera(Camera(file=InputPath(tmp_path / name), interval_ms=interval_ms))
+    assert str(info.value) == (
+        f"cannot open {tmp_path / name} (No such file or directory), expected {expected}; check the path"
+    )
+
+
 def test_pace_and_loop_reach_the_replay(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(320), 16000)
     config = Microphone(file=InputPath(tmp_path / "a.wav"), pace="fast", loop=True)
