@@ -97,7 +97,7 @@ class Rig:
         """Infer while a fault lasts, which ``until`` ends in another thread, and some more.
 
         Returns:
-            Seconds from the end of the fault to the right answer to the first call that began after it.
+            Seconds from the end of the fault to the first answer to a call that began after it.
         """
         ended: list[float] = []
 

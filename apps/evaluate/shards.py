@@ -109,7 +109,7 @@ def _client(dask: Any, scheduler: str, shards: int) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # none would still take port 8787, and warn where another has it
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         )

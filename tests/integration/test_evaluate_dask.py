@@ -54,7 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @contextmanager
 def cluster(workers: int) -> Iterator[Any]:
     with distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
+        n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
         memory_limit=0, silence_logs=50,
     ) as made:  # fmt: skip
         yield made
@@ -126,9 +126,11 @@ def test_a_scheduler_that_goes_away_half_way_is_told(data: tuple[Path, Path], mo
 def _kill_with_client(scheduler: subprocess.Popen[str]) -> None:
     """Half way: there are no workers, so nothing ends by itself."""
     assert scheduler.stderr is not None
-    next(line for line in scheduler.stderr if "Receive client connection" in line)
-    time.sleep(1)
-    scheduler.kill()
+    try:
+        next(line for line in scheduler.stderr if "Receive client connection" in line)
+        time.sleep(1)
+    finally:
+        scheduler.kill()
 
 
 def _kill_after(made: Any, outcomes: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -285,17 +285,14 @@ def test_a_broker_that_accepts_and_says_nothing_holds_nobody_up() -> None:
     pytest.importorskip("paho.mqtt.client")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        sending = Sending(port, connect_ms=200, close_ms=300)
-        slowest = 0.0
+        sending = Sending(port, connect_ms=5000, close_ms=300)
         for n in range(2000):
-            start = time.perf_counter()
             sending.send(n)
-            slowest = max(slowest, time.perf_counter() - start)
-        until(lambda: sending.of(LinkLost))
-        assert "it did not greet within 0.2 s; is it a broker?" in sending.of(LinkLost)[0].reason
+        assert not sending.of(LinkLost)  # none of them waited for the greeting
+        until(lambda: sending.of(LinkLost), seconds=20)
+        assert "it did not greet within 5 s; is it a broker?" in sending.of(LinkLost)[0].reason
         with pytest.raises(OutputError, match="1000 results were not delivered"):
             sending.action.close()
-    assert slowest < 0.05
 
 
 @pytest.mark.parametrize("version", [3, 5])

@@ -255,6 +255,7 @@ def test_our_firmware_counts_time_for_nxps_client(shim: Any, running: Running) -
         asked = time.monotonic()
         assert client.time(ticks) == 0
         first, start = ticks.value, time.monotonic()
+        end = start
         while time.monotonic() - start < 0.1:
             end = time.monotonic()
             client.time(ticks)
