@@ -13,20 +13,20 @@ from hal.imx8.sysfs import Sysfs
 from pipelines.core import Array
 from pipelines.errors import DeviceError, DeviceLost
 
+MOST = 64
+"""Records of one read: so two devices' are read in turns."""
+
 
 class Buffer:
     """Opened with the object, since the kernel lets one program do that: from here on no other's buffer is touched.
-
-    Args:
-        most: records of one read.
 
     Raises:
         DeviceError: it has none, or cannot be opened.
     """
 
-    def __init__(self, sysfs: Sysfs, device: IioDevice, most: int) -> None:
+    def __init__(self, sysfs: Sysfs, device: IioDevice) -> None:
         device.check_buffer()
-        self.device, self._most, self._rest = device, most, b""
+        self.device, self._rest = device, b""
         path = sysfs.path(f"dev/{device.node}")
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -53,7 +53,7 @@ class Buffer:
             DeviceError: it cannot be read.
         """
         try:
-            data = os.read(self._descriptor, self._layout.size * self._most)
+            data = os.read(self._descriptor, self._layout.size * MOST)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -71,7 +71,7 @@ class Buffer:
         try:
             self.device.disable()
         except DeviceError:
-            if self.device.present():
-                raise
+            if kind is None and self.device.present():
+                raise  # and what else ended it is the better reason
         finally:
             os.close(self._descriptor)

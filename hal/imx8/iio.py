@@ -104,6 +104,24 @@ class IioDevice:
         parts = [mounted[channel.kind][:, channel.axis] * channel.factor for channel in channels]
         return np.stack(parts, axis=1).astype(np.float32)
 
+    def prepare_polls(self, ranges: Mapping[str, float]) -> None:
+        """Let single reads be as quick as they can: drivers switch a chip on for each, and wait some of its periods.
+
+        Raises:
+            DeviceError: its buffer is on, or as ``set_ranges``.
+        """
+        on = f"{self.folder}/buffer/enable"
+        if self._sysfs.there(on) and self._sysfs.number(on):
+            raise DeviceError(
+                f"the buffer of {self} is on, and its files cannot be read then; end the program that uses it, or "
+                f"write 0 to {self._sysfs.path(on)}"
+            )
+        self.set_ranges(ranges)
+        for kind in (*(f"in_{kind}_" for kind in self.kinds), ""):
+            name = f"{self.folder}/{kind}sampling_frequency"
+            if self._sysfs.there(name) and (offered := self._available(name)):
+                self._sysfs.write(name, offered[max(offered)])
+
     def poll(self) -> dict[str, Array]:
         """One sample through the raw files: slow, each file is an exchange with the chip."""
         return {
@@ -204,24 +222,42 @@ class IioDevice:
         Raises:
             DeviceError: the device does not offer it; says which it does.
         """
-        name = self._rate_file()
-        offered = self._available(name)
-        if offered and not any(_same(one, rate_hz) for one in offered):
-            listed = ", ".join(f"{one:g}" for one in offered)
-            raise DeviceError(f"{self} does not offer {rate_hz:g} Hz, expected one of {listed} Hz; set rate_hz")
-        self._write_rate(name, next((one for one in offered if _same(one, rate_hz)), rate_hz), str(self))
+        for name in self._rate_files():
+            offered = self._available(name)
+            if offered and not any(_same(one, rate_hz) for one in offered):
+                listed = ", ".join(f"{one:g}" for one in offered)
+                raise DeviceError(f"{self} does not offer {rate_hz:g} Hz, expected one of {listed} Hz; set rate_hz")
+            self._write_rate(name, next((one for one in offered if _same(one, rate_hz)), rate_hz), str(self))
 
     def _follow(self, trigger: str, rate_hz: float) -> None:
         """Let a trigger's timer set the pace, and the device run no slower."""
-        name = self._rate_file()
-        offered = self._available(name)
-        enough = [one for one in offered if one > rate_hz or _same(one, rate_hz)]
-        if offered and not enough:
-            raise DeviceError(f"{self} runs at most at {max(offered):g} Hz, got rate_hz {rate_hz:g}; set rate_hz")
-        self._write_rate(name, min(enough, default=rate_hz), str(self))
+        for name in self._rate_files():
+            offered = self._available(name)
+            enough = [one for one in offered if one > rate_hz or _same(one, rate_hz)]
+            if offered and not enough:
+                raise DeviceError(f"{self} runs at most at {max(offered):g} Hz, got rate_hz {rate_hz:g}; set rate_hz")
+            self._write_rate(name, min(enough, default=rate_hz), str(self))
         timer = f"{DEVICES}/{trigger}/sampling_frequency"
         if self._sysfs.there(timer):
+            self._check_alone(trigger, rate_hz)
             self._write_rate(timer, rate_hz, f"the trigger {trigger}")
+
+    def _check_alone(self, trigger: str, rate_hz: float) -> None:
+        """The kernel lets a timer's pace be changed under a buffer that runs by it."""
+        current = self._sysfs.number(f"{DEVICES}/{trigger}/sampling_frequency", least=0, most=1e6)
+        name = self._sysfs.text(f"{DEVICES}/{trigger}/name")
+        for node in self._sysfs.names(DEVICES, "iio:device"):
+            folder = f"{DEVICES}/{node}"
+            if (
+                not _same(current, rate_hz)
+                and self._sysfs.there(f"{folder}/trigger/current_trigger")
+                and self._sysfs.text(f"{folder}/trigger/current_trigger", empty=True) == name
+                and self._sysfs.number(f"{folder}/buffer/enable")
+            ):
+                raise DeviceError(
+                    f"the trigger {name} paces {node} at {current:g} Hz for another program, got rate_hz {rate_hz:g}; "
+                    "set rate_hz to that, or write another timer to the device's trigger/current_trigger"
+                )
 
     def _write_rate(self, name: str, rate_hz: float, what: str) -> None:
         if not _same(self._sysfs.number(name, least=0, most=1e6), rate_hz):
@@ -230,13 +266,12 @@ class IioDevice:
         if not _same(current, rate_hz):
             raise DeviceError(f"{what} was set to {rate_hz:g} Hz and runs at {current:g} Hz; set rate_hz to that")
 
-    def _rate_file(self) -> str:
-        names = (*(f"in_{kind}_sampling_frequency" for kind in self.kinds), "sampling_frequency")
-        paths = [f"{self.folder}/{name}" for name in names]
-        name = next((path for path in paths if self._sysfs.there(path)), None)
-        if name is None:
+    def _rate_files(self) -> list[str]:
+        names = [f"{self.folder}/in_{kind}_sampling_frequency" for kind in self.kinds]
+        found = [name for name in (*names, f"{self.folder}/sampling_frequency") if self._sysfs.there(name)]
+        if not found:
             raise DeviceError(f"{self} does not say its sampling frequency; read it with poll: true")
-        return name
+        return found
 
     def _available(self, name: str) -> dict[float, str]:
         """What the driver offers for a file, as numbers and as it writes them; empty where it does not say."""
@@ -284,7 +319,10 @@ class IioDevice:
                 self._sysfs.write(f"{self.folder}/scan_elements/{file}", str(int(file[3:-3] in wanted)))
         self._use_monotonic_clock()
         self._sysfs.write(f"{self.folder}/buffer/length", str(samples))
+        if self._sysfs.there(f"{self.folder}/buffer/watermark"):
+            self._sysfs.write(f"{self.folder}/buffer/watermark", "1")  # others leave theirs there, and all comes late
         layout = self._layout()
+        self.has_timestamps &= any(element.name == "timestamp" for element in layout.elements)
         self._sysfs.write(f"{self.folder}/buffer/enable", "1")
         return layout
 
@@ -325,14 +363,16 @@ class IioDevice:
         triggers = {
             self._sysfs.text(f"{DEVICES}/{folder}/name"): folder for folder in self._sysfs.names(DEVICES, "trigger")
         }
-        own = next((name for name in triggers if name.startswith(f"{self.name}-")), None)
-        if own is not None:  # the driver's data-ready one: "<name>-devN", st_sensors' "<name>-trigger"
+        timers = [name for name, folder in triggers.items()
+                  if self._sysfs.there(f"{DEVICES}/{folder}/sampling_frequency")]  # fmt: skip
+        # the driver's data-ready one: "<name>-devN" with this device's N, st_sensors' "<name>-trigger"
+        owns = (f"{self.name}-dev{self.node.removeprefix('iio:device')}", f"{self.name}-trigger")
+        own = next((name for name in owns if name in triggers and name not in timers), None)
+        if own is not None:
             self._sysfs.write(current, own)
             return None
         chosen = self._sysfs.text(current, empty=True)  # what the user wrote there
-        timers = (name for name, folder in triggers.items()
-                  if self._sysfs.there(f"{DEVICES}/{folder}/sampling_frequency"))  # fmt: skip
-        name = chosen if chosen in triggers else next(timers, None)
+        name = chosen if chosen in triggers else next(iter(timers), None)
         if name is None:
             raise DeviceError(f"{self} has no trigger of its own (no interrupt is wired); make a timer with mkdir "
                               "/sys/kernel/config/iio/triggers/hrtimer/eiq, or read it with poll: true")  # fmt: skip

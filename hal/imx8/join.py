@@ -8,15 +8,18 @@ import numpy as np
 
 from pipelines.core import Array
 
-NEAR, GAP = 0.25, 1.5
-"""In periods: so near a sample stands for the time itself; so far apart two samples have lost some between them."""
+NEAR, GAP = 0.25, 1.9
+"""In periods: so near a sample stands for the time itself; so far apart two samples have lost some between them (a late
+time makes a step of 1.6 or so, with nothing lost)."""
+RESTARTS = 10
+"""Times may go back, where a chip's counter starts anew; without a row in between not so often."""
 
 
 class Join:
     """The second device's values at the first one's times, linear between the two samples around each.
 
     A row is left out where the second has none: before its first sample, and where it lost some. The same samples give
-    the same rows however they come in pieces.
+    the same rows however they come in pieces, as long as times go forward; where they step back it begins anew.
 
     Args:
         names: of the devices, for errors.
@@ -30,6 +33,7 @@ class Join:
         self._stamps = [np.empty(0, np.int64), np.empty(0, np.int64)]
         self._samples = [np.empty((0, width), np.float32) for width in widths]
         self._newest: list[int | None] = [None, None]
+        self._restarts = 0
 
     def add(self, place: int, stamps: Array, samples: Array) -> tuple[Array, Array]:
         """Samples of one of the two, and the rows that they complete.
@@ -43,18 +47,29 @@ class Join:
             The first device's stamps [rows], and float32 [rows, columns of both].
 
         Raises:
-            ValueError: times go back, or do not meet the other's.
+            ValueError: times go back again and again, or do not meet the other's.
         """
         before = self._newest[place]
-        if np.any(np.diff(stamps, prepend=stamps[0] if before is None else before) < 0):
-            raise ValueError(f"the times of {self._names[place]} go back")
+        back = np.flatnonzero(np.diff(stamps, prepend=stamps[0] if before is None else before) < 0)
+        if len(back):
+            stamps, samples = stamps[back[-1] :], samples[back[-1] :]
+            self._start_anew(place, len(back))
         self._newest[place] = int(stamps[-1])
         self._stamps[place] = np.concatenate((self._stamps[place], stamps))
         self._samples[place] = np.concatenate((self._samples[place], samples))
         rows = self._rows()
+        self._restarts = 0 if len(rows[0]) else self._restarts
         if max(map(len, self._stamps)) > self._most:
             raise ValueError(self._apart())
         return rows
+
+    def _start_anew(self, place: int, steps: int) -> None:
+        self._restarts += steps
+        if self._restarts > RESTARTS:
+            raise ValueError(f"the times of {self._names[place]} go back")
+        self._stamps = [stamps[:0] for stamps in self._stamps]
+        self._samples = [samples[:0] for samples in self._samples]
+        self._newest = [None, None]
 
     def _apart(self) -> str:
         first, second = self._newest

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
 
 import numpy as np
 
 from hal.imx8.buffer import Buffer
+from hal.imx8.gaps import Gaps
 from hal.imx8.iio import IioDevice, channels_of
 from hal.imx8.iio_devices import Named, find
 from hal.imx8.join import Join
@@ -65,7 +65,7 @@ class IioMotion:
         self._ranges = ranges or {}
         self._poll, self._clock, self._stall_s = poll, clock, stall_s
         self._closed = threading.Event()
-        self._origin: float | None = None
+        self._seen: float | None = None  # when the last frame came
         self._at = self._seq = 0
         self.mode = ""
         self.output = Signal((None, len(channels)), "float32", rate_hz, "motion", tuple(channels))
@@ -78,9 +78,9 @@ class IioMotion:
             devices = find(self._sysfs, [channel.kind for channel in self._channels], self._device)
             yield from self._polled(devices) if self._poll else self._buffered(devices)
         except DeviceError as error:
-            if self._origin is None or isinstance(error, DeviceLost):
+            if self._seen is None or isinstance(error, DeviceLost):
                 raise
-            raise DeviceLost(str(error)) from error  # it was open before, so it went away and may come back
+            raise DeviceLost(str(error)) from error  # it gave samples before, so it went away and may come back
 
     def close(self) -> None:
         """End frames() soon. May be called twice."""
@@ -88,16 +88,17 @@ class IioMotion:
 
     def _begin(self, devices: Sequence[IioDevice]) -> None:
         self.mode = " and ".join(device.ranges() for device in devices)
-        now = self._clock()
-        if self._origin is None:
-            self._origin = now
-        elif (at := round((now - self._origin) * self._rate)) > self._at:  # what nobody saw while it was away
-            self._seq += -(-(at - self._at) // self._chunk)
-            self._at = at
+        if self._seen is not None:  # what nobody saw while it was away, if only a moment
+            self._skip(max(1, round((self._clock() - self._seen) * self._rate)))
+
+    def _skip(self, lost: int) -> None:
+        self._at += lost
+        self._seq += -(-lost // self._chunk)
 
     def _frame(self, data: Array) -> Frame:
         self._at += len(data)
-        frame = Frame(data, self._at / self._rate, self._seq, self._at - len(data), self._clock())
+        self._seen = self._clock()
+        frame = Frame(data, self._at / self._rate, self._seq, self._at - len(data), self._seen)
         self._seq += 1
         return frame
 
@@ -116,10 +117,13 @@ class IioMotion:
 
     def _buffered(self, devices: Sequence[IioDevice]) -> Iterator[Frame]:
         with ExitStack() as stack:
-            most = max(self._chunk, 64)
-            buffers = [stack.enter_context(Buffer(self._sysfs, device, most)) for device in devices]
+            buffers = [stack.enter_context(Buffer(self._sysfs, device)) for device in devices]
             for buffer in buffers:
                 buffer.start(self._rate, max(2 * self._chunk, round(QUEUED_S * self._rate)), self._ranges)
+            untimed = [device for device in devices if not device.has_timestamps]
+            if untimed and len(devices) > 1:
+                raise DeviceError(f"{untimed[0]} says no time of its samples, by which they are joined with the other "
+                                  "device's; read both with poll: true")  # fmt: skip
             self._begin(devices)
             read = self._read(buffers)
             yield from self._chunked(self._joined(devices, read) if len(devices) > 1 else (part for _, part in read))
@@ -132,11 +136,10 @@ class IioMotion:
             now = self._clock()
             for place, buffer in enumerate(buffers):
                 device = buffer.device
-                if buffer in ready:
+                # where none is ready all are read: select never tells of a device that is gone, a read does
+                if (buffer in ready or not ready) and (raw := buffer.read()):
                     last[buffer] = now
-                    if raw := buffer.read():
-                        stamps = raw.get("timestamp") if device.has_timestamps else None
-                        yield place, (self._measured(device, raw), stamps)
+                    yield place, (self._measured(device, raw), raw.get("timestamp") if device.has_timestamps else None)
                 elif now - last[buffer] > self._stall_s:
                     raise DeviceLost(f"{device} sent nothing for {self._stall_s:g} s; check its interrupt and trigger")
 
@@ -146,9 +149,7 @@ class IioMotion:
         widths = [sum(channel.kind in device.kinds for channel in self._channels) for device in devices]
         join = Join((str(first), str(second)), widths, self._rate, self._stall_s + QUEUED_S)
         for place, (samples, stamps) in read:
-            if stamps is None:
-                raise DeviceError(f"{devices[place]} says no time of its samples, by which they are joined with the "
-                                  "other device's; read both with poll: true")  # fmt: skip
+            assert stamps is not None
             try:
                 times, rows = join.add(place, stamps, samples)
             except ValueError as error:
@@ -157,29 +158,27 @@ class IioMotion:
                 yield rows[:, order], times
 
     def _chunked(self, parts: Iterator[Timed]) -> Iterator[Frame]:
+        gaps = Gaps(self._rate)
         kept = np.empty((0, len(self._channels)), np.float32)
-        before: int | None = None
         for samples, stamps in parts:
-            for part, lost in _without_gaps(samples, stamps, before, self._rate):
+            for part, lost in [(samples, 0)] if stamps is None else gaps.add(stamps, samples):
                 if lost:
                     # what came before a gap goes out first, so that nothing is spliced over it
                     if len(kept):
                         yield self._frame(kept)
                     kept = kept[:0]
-                    self._at += lost
-                    self._seq += -(-lost // self._chunk)
+                    self._skip(lost)
                 kept = np.concatenate((kept, part))
                 while len(kept) >= self._chunk:
                     yield self._frame(kept[: self._chunk].copy())
                     kept = kept[self._chunk :]
-            before = int(stamps[-1]) if stamps is not None else None
 
     # ---- polled ------------------------------------------------------------------------------------------------
 
     def _polled(self, devices: Sequence[IioDevice]) -> Iterator[Frame]:
         order = self._order(devices)
         for device in devices:
-            device.set_ranges(self._ranges)
+            device.prepare_polls(self._ranges)
         self._begin(devices)
         begun, taken = self._clock(), 0
         samples: list[Array] = []
@@ -193,28 +192,10 @@ class IioMotion:
                     yield self._frame(np.concatenate(samples))
                     samples = []
                 taken += late
-                self._at += late
-                self._seq += -(-late // self._chunk)
+                self._skip(late)
             measured = [self._measured(device, device.poll()) for device in devices]
             samples.append(np.concatenate(measured, axis=1)[:, order])
             taken += 1
             if len(samples) == self._chunk:
                 yield self._frame(np.concatenate(samples))
                 samples = []
-
-
-def _without_gaps(
-    samples: Array, stamps: Array | None, before: int | None, rate_hz: float
-) -> Iterator[tuple[Array, int]]:
-    """Runs of samples without a hole, each with how many were lost before it."""
-    if stamps is None:
-        yield samples, 0
-        return
-    steps = np.diff(stamps, prepend=stamps[0] if before is None else before) * (rate_hz / 1e9)
-    lost = np.where(steps > 1.5, np.rint(steps) - 1, 0).astype(int)
-    if before is None:
-        lost[0] = 0
-    starts = np.flatnonzero(lost)
-    bounds: list[int] = [0, *(int(start) for start in starts if start), len(samples)]
-    for begin, end in pairwise(bounds):
-        yield samples[begin:end], int(lost[begin])

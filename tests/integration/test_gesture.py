@@ -47,23 +47,27 @@ def test_the_sample_shows_each_gesture_and_nothing_else(tmp_path: Path) -> None:
         assert begin < result["t"] < end + 1
 
 
-def raw_records(values: Array, factor: float, late_ns: int) -> bytes:
+def raw_records(values: Array, factor: float, late_ns: int, often: int) -> bytes:
     """As the LSM6DSO's driver writes three axes: 16 bits each, which end where its range does, and the time."""
     records = np.zeros(len(values), np.dtype([("xyz", "<i2", 3), ("pad", "<i2"), ("stamp", "<i8")]))
     records["xyz"] = np.clip(np.rint(values / factor), -32768, 32767)
     records["stamp"] = np.arange(len(values)) * 1_000_000_000 // 119 + late_ns
+    records["stamp"][often - 1 :: often] += 5_000_000
     return records.tobytes()
 
 
-def test_the_93_evk_feels_the_sample(tmp_path: Path) -> None:
-    """Its chip is two devices, on one timer; the sample stands in two pipes as the driver would write it."""
+@pytest.mark.parametrize("often", [10_000, 60], ids=["never late", "late times"])
+def test_the_93_evk_feels_the_sample(often: int, tmp_path: Path) -> None:
+    """Its chip is two devices, on one timer; the sample stands in two pipes as the driver would write it, which takes
+    the time in a thread, now and then late."""
     sysfs = copied("imx93-11x11-evk", tmp_path)
     put(sysfs, f"{DEVICES}/trigger0/name", "eiq\n")
     put(sysfs, f"{DEVICES}/trigger0/sampling_frequency", "100\n")
     sysfs.path("dev").mkdir()
     motion = np.loadtxt(ROOT / "samples/gesture.csv", delimiter=",", skiprows=1)
     # 4 g and 2000 degrees per second of the driver's scales
-    sent = [raw_records(motion[:, :3], 0.001196 / 9.80665, 0), raw_records(motion[:, 3:], np.degrees(0.001222), 20_000)]
+    sent = [raw_records(motion[:, :3], 0.001196 / 9.80665, 0, often),
+            raw_records(motion[:, 3:], np.degrees(0.001222), 20_000, often)]  # fmt: skip
     ends, writers = [], []
     for place, data in enumerate(sent):
         os.mkfifo(sysfs.path(f"dev/iio:device{place}"))

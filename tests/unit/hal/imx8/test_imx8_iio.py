@@ -237,6 +237,78 @@ def test_a_timer_where_no_interrupt_is_wired(board: Callable[[str], Sysfs], chos
     )
 
 
+def test_a_timer_that_paces_another_is_not_set_anew(board: Callable[[str], Sysfs]) -> None:
+    """The kernel would let it be, and the other's samples came at another rate without a word."""
+    sysfs = board(I93)
+    put(sysfs, f"{TRIGGER}/name", "eiq\n")
+    put(sysfs, f"{TRIGGER}/sampling_frequency", "50\n")
+    put(sysfs, f"{DEVICES}/iio:device1/trigger/current_trigger", "eiq\n")
+    put(sysfs, f"{DEVICES}/iio:device1/buffer/enable", "1\n")
+    assert sentence(lambda: accelerometer(sysfs).enable(100, 64)) == (
+        "the trigger eiq paces iio:device1 at 50 Hz for another program, got rate_hz 100; set rate_hz to that, or "
+        "write another timer to the device's trigger/current_trigger"
+    )
+    assert read(sysfs, f"{TRIGGER}/sampling_frequency") == "50"
+    assert accelerometer(sysfs).enable(50, 64).size == 16
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen", "paced"),
+    [
+        (["lsm303agr_accel-dev1", "lsm303agr_accel-dev0"], "lsm303agr_accel-dev0", None),  # another of the same chip
+        (["lsm303agr_accel-timer"], "lsm303agr_accel-timer", "100"),
+    ],
+)
+def test_whose_trigger_it_is(board: Callable[[str], Sysfs], names: list[str], chosen: str, paced: str | None) -> None:
+    sysfs = board(QM)
+    for place, name in enumerate(names):
+        put(sysfs, f"{DEVICES}/trigger{place}/name", f"{name}\n")
+        if name.endswith("timer"):
+            put(sysfs, f"{DEVICES}/trigger{place}/sampling_frequency", "50\n")
+    accelerometer(sysfs).enable(100, 64)
+    assert read(sysfs, f"{IIO}/trigger/current_trigger") == chosen
+    assert paced is None or read(sysfs, f"{TRIGGER}/sampling_frequency") == paced
+
+
+def test_both_kinds_of_one_device_run_at_the_rate(board: Callable[[str], Sysfs]) -> None:
+    """bmi160's driver has a file for each."""
+    sysfs = with_own_trigger(board(QM))
+    sysfs.path(f"{IIO}/sampling_frequency").unlink()
+    for kind in ("accel", "anglvel"):
+        put(sysfs, f"{IIO}/in_{kind}_sampling_frequency", "25\n")
+        put(sysfs, f"{IIO}/in_{kind}_scale", "0.001\n")
+        for index, axis in enumerate("xyz", 3 * (kind == "anglvel")):
+            put(sysfs, f"{IIO}/in_{kind}_{axis}_raw", "0\n")
+            put(sysfs, f"{IIO}/scan_elements/in_{kind}_{axis}_en", "0\n")
+            put(sysfs, f"{IIO}/scan_elements/in_{kind}_{axis}_index", f"{index}\n")
+            put(sysfs, f"{IIO}/scan_elements/in_{kind}_{axis}_type", "le:s16/16>>0\n")
+    put(sysfs, f"{IIO}/scan_elements/in_timestamp_index", "6\n")
+    (device,) = find(sysfs, ["accel", "anglvel"])
+    assert device.enable(100, 64).size == 24
+    assert [read(sysfs, f"{IIO}/in_{kind}_sampling_frequency") for kind in ("accel", "anglvel")] == ["100", "100"]
+
+
+def test_what_another_left_as_watermark_is_undone(board: Callable[[str], Sysfs]) -> None:
+    """libiio writes the whole buffer's size there: everything would come when it is full."""
+    sysfs = with_own_trigger(board(QM))
+    put(sysfs, f"{IIO}/buffer/watermark", "256\n")
+    accelerometer(sysfs).enable(100, 64)
+    assert read(sysfs, f"{IIO}/buffer/watermark") == "1"
+
+
+def test_single_reads_are_as_quick_as_the_chip(board: Callable[[str], Sysfs]) -> None:
+    """st_lsm6dsx_read_oneshot waits some periods of the chip's rate for each file."""
+    sysfs = board(I93)
+    device = accelerometer(sysfs)
+    device.prepare_polls({})
+    assert read(sysfs, f"{IIO}/sampling_frequency") == "416.000"
+    put(sysfs, f"{IIO}/buffer/enable", "1\n")
+    assert sentence(lambda: device.prepare_polls({})) == (
+        "the buffer of the motion sensor lsm6dso_accel (iio:device0) is on, and its files cannot be read then; end the "
+        f"program that uses it, or write 0 to {sysfs.path(IIO)}/buffer/enable"
+    )
+
+
 def test_no_trigger_at_all(board: Callable[[str], Sysfs]) -> None:
     assert sentence(lambda: accelerometer(board(QM)).enable(100, 64)) == (
         "the motion sensor lsm303agr_accel (iio:device0) has no trigger of its own (no interrupt is wired); make a "

@@ -78,7 +78,7 @@ def test_samples_come_in_units_with_their_places(mek: Sysfs) -> None:
 
 def test_lost_samples_are_a_gap(mek: Sysfs) -> None:
     with driver(mek) as end:
-        for step in (0, 1, 2, 6, 7):  # three lost before the fourth
+        for step in (0, 1, 2, 6, 7, 8, 9, 10):  # three lost before the fourth
             os.write(end, record(STEP_NS * step))
         got = taken(IioMotion(mek, ("ax_g",), 100.0, chunk_ms=20), 3)
     assert [len(frame.array) for frame in got] == [2, 1, 2]
@@ -133,9 +133,29 @@ def test_a_device_that_goes_away_in_the_middle_and_comes_back(mek: Sysfs, sysfs_
     with driver(mek) as end:
         os.write(end, b"".join(record(STEP_NS * i) for i in range(300, 302)))
         (second,) = taken(sensor, 1)
-    assert (first.at, second.at) == (0, 300)
-    assert second.seq == 150  # nothing was seen of 149 chunks
-    assert second.t == pytest.approx(3.02)
+    assert (first.at, second.at) == (0, 302)  # the first's two, and 3 s
+    assert second.seq == 151  # nothing was seen of 150 chunks
+    assert second.t == pytest.approx(3.04)
+
+
+@pytest.mark.parametrize("rate_hz", [97.0, 103.0])
+def test_an_absence_is_told_however_the_devices_clock_runs(mek: Sysfs, rate_hz: float) -> None:
+    """It calls them 100 Hz; after 2 s it was away for 0.5 s by our clock."""
+    now = [0.0]
+    sensor = IioMotion(mek, ("az_g",), 100.0, chunk_ms=20, clock=lambda: now[0])
+    count = round(2 * rate_hz)
+    with driver(mek) as end:
+        os.write(end, b"".join(record(round(1e9 * i / rate_hz)) for i in range(count)))
+        frames = sensor.frames()
+        last = [next(frames) for _ in range(count // 2)][-1]
+        frames.close()
+        now[0] = 0.5
+        os.write(end, b"".join(record(round(1e9 * (3 + i / rate_hz))) for i in range(8)))
+        frames = sensor.frames()
+        first = next(frames)
+        frames.close()
+    assert first.at == last.at + 2 + 50
+    assert first.seq == last.seq + 1 + 25
 
 
 def test_a_driver_that_ends_with_an_error(mek: Sysfs) -> None:
@@ -147,6 +167,32 @@ def test_a_driver_that_ends_with_an_error(mek: Sysfs) -> None:
     assert str(info.value) == (
         "the motion sensor lsm303agr_accel (iio:device0) went away (Input/output error); check its wiring and driver"
     )
+
+
+def test_a_device_that_is_gone_is_noticed_by_reading(mek: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's poll() says nothing of a device that was unplugged (iio_buffer_poll)."""
+    monkeypatch.setattr("hal.imx8.motion.select.select", lambda *_: ([], [], []))
+    mek.path(NODE).unlink()
+    mek.path(NODE).symlink_to("/proc/self/mem")  # its address 0 gives a real EIO
+    with pytest.raises(DeviceLost, match="went away"):
+        next(IioMotion(mek, ("az_g",), 100.0).frames())
+
+
+def test_leaving_a_device_that_refuses_hides_no_reason(mek: Sysfs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(self: Sysfs, name: str, value: str, write: Callable[..., None] = Sysfs.write) -> None:
+        if name.endswith("buffer/enable") and value == "0" and self.path(name).read_text() == "1":
+            raise DeviceError("the chip is off its bus")
+        write(self, name, value)
+
+    monkeypatch.setattr(Sysfs, "write", refuses)
+    with driver(mek) as end:
+        os.write(end, b"".join(record(STEP_NS * i) for i in range(8)))
+        frames = IioMotion(mek, ("az_g",), 100.0, chunk_ms=20).frames()
+        next(frames)
+        frames.close()
+        put(mek, f"{IIO}/buffer/enable", "0")
+        with pytest.raises(DeviceLost, match="sent nothing"):
+            list(IioMotion(mek, ("az_g",), 100.0, stall_s=0.05).frames())
 
 
 def test_a_device_that_falls_silent(mek: Sysfs) -> None:
@@ -247,11 +293,22 @@ def test_accelerometer_and_gyroscope_as_two_devices(evk: Sysfs) -> None:
 
 def test_what_one_of_two_lost_is_a_gap(evk: Sysfs) -> None:
     with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
-        write(accelerometer, *((i, i) for i in range(9)))
-        write(gyroscope, *((i + 0.01, i) for i in range(9) if i not in (3, 4)))
+        write(accelerometer, *((i, i) for i in range(12)))
+        write(gyroscope, *((i + 0.01, i) for i in range(12) if i not in (3, 4)))
         got = taken(IioMotion(evk, ("ax_g", "gx_dps"), 100.0, chunk_ms=20), 4)
     assert [(frame.at, len(frame.array)) for frame in got] == [(0, 2), (2, 1), (5, 2), (7, 2)]
     assert [frame.seq for frame in got] == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize("channels", [("ax_g",), ("ax_g", "gx_dps")], ids=["one device", "two"])
+def test_a_late_time_is_no_lost_sample(evk: Sysfs, channels: tuple[str, ...]) -> None:
+    """Without an interrupt the LSM6DSO's driver takes the time in a thread, after the transfer."""
+    with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
+        for place, end in enumerate((accelerometer, gyroscope)):
+            write(end, *((i + 0.6 * (i % 40 == 7 + place), i) for i in range(400)))
+        got = taken(IioMotion(evk, channels, 100.0, chunk_ms=20), 199)
+    assert [frame.at for frame in got] == list(range(0, 398, 2))
+    assert [frame.seq for frame in got] == list(range(199))
 
 
 @pytest.mark.parametrize("silent", [0, 1])
@@ -282,19 +339,22 @@ def test_two_without_times_are_not_joined(evk: Sysfs) -> None:
     with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
         for end in (accelerometer, gyroscope):
             write(end, (0, 0), (1, 1))
-        assert sentence(lambda: next(IioMotion(evk, SIX, 100.0).frames())) == (
-            "the motion sensor lsm6dso_gyro (iio:device1) says no time of its samples, by which they are joined with "
-            "the other device's; read both with poll: true"
-        )
+        with pytest.raises(DeviceError) as info:
+            next(IioMotion(evk, SIX, 100.0).frames())
+    assert type(info.value) is DeviceError  # no waiting makes it come back
+    assert str(info.value) == (
+        "the motion sensor lsm6dso_gyro (iio:device1) says no time of its samples, by which they are joined with "
+        "the other device's; read both with poll: true"
+    )
 
 
 def test_two_whose_times_go_back(evk: Sysfs) -> None:
     with driver(evk) as accelerometer, driver(evk, 1) as gyroscope:
         write(accelerometer, (0, 0), (1, 1))
-        write(gyroscope, (1, 0), (0, 1))
-        with pytest.raises(DeviceLost) as info:
-            next(IioMotion(evk, SIX, 100.0).frames())
-    assert str(info.value) == (
+        for _ in range(12):
+            write(gyroscope, (1, 0), (0, 1))
+        said = sentence(lambda: next(IioMotion(evk, SIX, 100.0).frames()))
+    assert said == (
         "the times of the motion sensor lsm6dso_gyro (iio:device1) go back; check the drivers, or read both with "
         "poll: true"
     )
