@@ -164,6 +164,8 @@ class MqttLink:
             self._outbox.fail(error)
         finally:
             self._woken.close()
+            if link := self._client.socket():  # paho closes it with the next connection, or when it is collected
+                link.close()
 
     def _connect(self) -> None:
         self._refused, self._stale = None, False

@@ -41,6 +41,7 @@ def plugged(program: Path, port: Path) -> Iterator[None]:
         try:
             yield
         finally:
+            port.unlink(missing_ok=True)  # before another program may have the pty's number
             process.kill()
 
 
