@@ -38,11 +38,15 @@ def find(sysfs: Sysfs, kinds: Sequence[str], wanted: Named | Sequence[Named] | N
         wanted: look at no others.
 
     Raises:
-        DeviceError: a kind is missing, one that is named is of no use, or a device's files lie.
+        DeviceError: a kind is missing, one that is named is not there or of no use, or a device's files lie.
     """
     kinds = tuple(dict.fromkeys(kinds))
     names = [wanted] if wanted is None or isinstance(wanted, Named) else list(wanted)
     known = [_candidate(sysfs, node) for node in sysfs.names(DEVICES, "iio:device")]
+    absent = [name for name in names if name is not None and not any(one.is_named(name) for one in known)]
+    if absent:
+        raise DeviceError(f"this board has no IIO device {absent[0]}, expected one of: "
+                          f"{', '.join(map(str, known)) or 'none'}; correct device, or load the driver")  # fmt: skip
     open_to = [one for name in names for one in known if one.is_named(name)]
     # who names two means each of them
     whole = next((one for one in open_to if one.kinds.issuperset(kinds)), None) if len(names) == 1 else None
@@ -54,8 +58,8 @@ def find(sysfs: Sysfs, kinds: Sequence[str], wanted: Named | Sequence[Named] | N
         chosen.setdefault(one, []).append(kind)
     idle = [name for name in names if not any(one.is_named(name) for one in chosen)]
     if idle:
-        raise DeviceError(f"device names {idle[0]}, which measures nothing that "
-                          f"{' and '.join(one.name for one in chosen)} does not; leave it out")  # fmt: skip
+        raise DeviceError(f"device names {idle[0]}, of which nothing is needed beside "
+                          f"{' and '.join(one.name for one in chosen)}; leave it out")  # fmt: skip
     return tuple(IioDevice(sysfs, one.node, one.name, kinds) for one, kinds in chosen.items())
 
 

@@ -58,6 +58,8 @@ class Motion(sim.Motion, frozen=True, kw_only=True):
         _check_one(self.file, self.live)
         if self.synthetic is not None and (self.file is not None or self.live):
             raise ValueError("got synthetic with file or live, expected one of the three; leave the others out")
+        if self.device == ():
+            raise ValueError("got an empty list for device, expected one or two; leave it out for the first that fit")
         capabilities.Motion.__post_init__(self)
 
 

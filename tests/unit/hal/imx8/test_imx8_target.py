@@ -128,6 +128,19 @@ def test_a_machine_that_is_no_board_is_the_target_s_matter(tmp_path: Path, comma
     )
 
 
+def test_two_motion_devices_named_in_a_config(board: Callable[[str], Sysfs]) -> None:
+    asked = ("gesture.yaml", "--set", "engine.delegate=none", "--set", "sensor.motion.poll=true", "--seconds", "0.2")
+    done = run(board("imx93-11x11-evk"), *asked, "--set", "sensor.motion.device=[lsm6dso_accel, lsm6dso_gyro]")
+    assert done.returncode == 0, done.stderr
+    assert "motion delivers lsm6dso_accel up to 4 g and lsm6dso_gyro up to 2290 dps" in done.stderr
+
+
+def test_an_empty_list_of_devices_is_refused(board: Callable[[str], Sysfs]) -> None:
+    done = run(board("imx93-11x11-evk"), "gesture.yaml", "--set", "sensor.motion.device=[]")
+    assert done.returncode == 2
+    assert "got an empty list for device, expected one or two" in done.stderr
+
+
 def test_an_eight_m_plus_without_its_library(board: Callable[[str], Sysfs]) -> None:
     done = run(board("imx8mp-evk"), "kws.yaml", "--set", f"sensor.microphone.file={KWS}")
     assert done.returncode == 2
