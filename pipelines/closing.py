@@ -32,9 +32,13 @@ class Closing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        bug = isinstance(error, Exception) and not isinstance(error, EiqError | BrokenPipeError)
-        if self._failed and not bug:
-            raise together([error, *self._failed] if isinstance(error, EiqError) else self._failed)
+        if not self._failed:
+            return
+        if isinstance(error, Exception) and not isinstance(error, EiqError | BrokenPipeError):
+            for failure in self._failed:  # shown below the bug's traceback
+                error.add_note(str(failure))
+            return
+        raise together([error, *self._failed] if isinstance(error, EiqError) else self._failed)
 
     def _close(self, close: Callable[[], None]) -> None:
         try:

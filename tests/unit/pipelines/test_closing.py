@@ -58,9 +58,10 @@ def test_a_bug_is_let_through_when_all_is_closed() -> None:
 
 
 def test_a_bug_in_the_block_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError), Closing() as closing:
+    with pytest.raises(ZeroDivisionError) as info, Closing() as closing:
         closing.add(failing(OutputError("disk full")))
         _ = 1 // 0
+    assert info.value.__notes__ == ["disk full"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError()], ids=["Ctrl-C", "no reader"])
