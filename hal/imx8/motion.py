@@ -102,16 +102,17 @@ class IioMotion:
         self._seq += 1
         return frame
 
+    def _columns(self, device: IioDevice) -> list[int]:
+        """Which of the channels it measures."""
+        return [i for i, channel in enumerate(self._channels) if channel.kind in device.kinds]
+
     def _measured(self, device: IioDevice, raw: dict[str, Array]) -> Array:
         """Float32 [samples, channels of this device]."""
-        return device.convert(raw, [channel for channel in self._channels if channel.kind in device.kinds])
+        return device.convert(raw, [self._channels[i] for i in self._columns(device)])
 
     def _order(self, devices: Sequence[IioDevice]) -> Array:
         """Which column of the devices' own, side by side, is each of the channels."""
-        side_by_side = [
-            i for device in devices for i, channel in enumerate(self._channels) if channel.kind in device.kinds
-        ]
-        return np.argsort(side_by_side)
+        return np.argsort([i for device in devices for i in self._columns(device)])
 
     # ---- buffered ----------------------------------------------------------------------------------------------
 
@@ -146,7 +147,7 @@ class IioMotion:
     def _joined(self, devices: Sequence[IioDevice], read: Iterator[tuple[int, Timed]]) -> Iterator[Timed]:
         order = self._order(devices)
         first, second = devices
-        widths = [sum(channel.kind in device.kinds for channel in self._channels) for device in devices]
+        widths = [len(self._columns(device)) for device in devices]
         join = Join((str(first), str(second)), widths, self._rate, self._stall_s + QUEUED_S)
         for place, (samples, stamps) in read:
             assert stamps is not None

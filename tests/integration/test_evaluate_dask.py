@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -116,21 +115,19 @@ def test_a_scheduler_that_goes_away_half_way_is_told(data: tuple[Path, Path], mo
     with subprocess.Popen(asked, stderr=subprocess.PIPE, text=True) as scheduler:
         assert scheduler.stderr is not None
         address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at:" in line)
-        killer = threading.Thread(target=_kill_with_client, args=(scheduler,))
-        killer.start()
-        with pytest.raises(DeviceError, match="the Dask scheduler is gone"):
-            evaluate(*data, Asked(scheduler=address))
-        killer.join()
+        completed = distributed.as_completed
 
+        def half_way(futures: Any, **options: Any) -> Any:
+            """All is asked, and there are no workers, so that nothing ends by itself."""
+            scheduler.kill()
+            return completed(futures, **options)
 
-def _kill_with_client(scheduler: subprocess.Popen[str]) -> None:
-    """Half way: there are no workers, so nothing ends by itself."""
-    assert scheduler.stderr is not None
-    try:
-        next(line for line in scheduler.stderr if "Receive client connection" in line)
-        time.sleep(1)
-    finally:
-        scheduler.kill()
+        monkeypatch.setattr(distributed, "as_completed", half_way)
+        try:
+            with pytest.raises(DeviceError, match="the Dask scheduler is gone"):
+                evaluate(*data, Asked(scheduler=address))
+        finally:
+            scheduler.kill()
 
 
 def _kill_after(made: Any, outcomes: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
