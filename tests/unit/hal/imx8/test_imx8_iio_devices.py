@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from hal.imx8.iio import DEVICES, channels_of
-from hal.imx8.iio_devices import find
+from hal.imx8.iio_devices import Named, find
 from hal.imx8.sysfs import Sysfs
 from sysroots import put, sentence
 
 QM, I93, NONE = "imx8qm-mek", "imx93-11x11-evk", "imx8mp-evk"
 BOTH = ("accel", "anglvel")
+Wanted = Named | Sequence[Named] | None
 
 
-def found(sysfs: Sysfs, kinds: Sequence[str], wanted: object = None) -> list[tuple[str, tuple[str, ...]]]:
-    return [(device.name, device.kinds) for device in find(sysfs, kinds, wanted)]  # type: ignore[arg-type]
+def found(sysfs: Sysfs, kinds: Sequence[str], wanted: Wanted = None) -> list[tuple[str, tuple[str, ...]]]:
+    return [(device.name, device.kinds) for device in find(sysfs, kinds, wanted)]
 
 
 def with_whole(sysfs: Sysfs) -> Sysfs:
@@ -50,10 +51,10 @@ def test_one_that_has_both_is_taken_first(board: Callable[[str], Sysfs]) -> None
 
 
 @pytest.mark.parametrize("wanted", ["lsm6dso_gyro", "iio:device1", 1, "1", ["lsm6dso_gyro"]])
-def test_one_is_named(board: Callable[[str], Sysfs], wanted: object) -> None:
+def test_one_is_named(board: Callable[[str], Sysfs], wanted: Wanted) -> None:
     sysfs = board(I93)
     put(sysfs, f"{DEVICES}/iio:device1/in_anglvel_y_raw", "1000")
-    (device,) = find(sysfs, ["anglvel"], wanted)  # type: ignore[arg-type]
+    (device,) = find(sysfs, ["anglvel"], wanted)
     assert str(device) == "the motion sensor lsm6dso_gyro (iio:device1)"
     values = device.convert(device.poll(), channels_of(["gy_radps", "gy_dps"]))[0]
     np.testing.assert_allclose(values, [0.153, 0.153 * 180 / np.pi], rtol=1e-6)
@@ -69,7 +70,7 @@ def test_one_is_named(board: Callable[[str], Sysfs], wanted: object) -> None:
     ],
 )  # fmt: skip
 def test_what_is_missing_is_said(
-    board: Callable[[str], Sysfs], tree: str, kinds: Sequence[str], wanted: object, says: str
+    board: Callable[[str], Sysfs], tree: str, kinds: Sequence[str], wanted: Wanted, says: str
 ) -> None:
     assert sentence(lambda: found(board(tree), kinds, wanted)) == (
         f"this board has {says}; set channels or device, load the driver, or take a recording (file: …, --input)"
@@ -77,7 +78,7 @@ def test_what_is_missing_is_said(
 
 
 @pytest.mark.parametrize("wanted", ["bmi160", ["lsm6dso_accel", "bmi160"]])
-def test_one_that_is_not_there(board: Callable[[str], Sysfs], wanted: object) -> None:
+def test_one_that_is_not_there(board: Callable[[str], Sysfs], wanted: Wanted) -> None:
     assert sentence(lambda: found(board(I93), ["accel"], wanted)) == (
         "this board has no IIO device bmi160, expected one of: iio:device0 lsm6dso_accel (accelerometer), iio:device1 "
         "lsm6dso_gyro (gyroscope); correct device, or load the driver"
