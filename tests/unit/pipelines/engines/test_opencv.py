@@ -214,6 +214,16 @@ def _one(operator: str, x: list[int], y: list[int], *constants: Tensor, opset: i
             r"\(Add\) with one row for a picture of one channel",
             not FIVE,
         ),
+        (
+            _one("Add", [1, 4, 7, 7], [1, 4, 7, 7], Tensor("c", np.ones(7, np.float32))),
+            r"\(Add\) with one row for a picture of one channel, or a square one",
+            not FIVE,
+        ),
+        (
+            _one("ReduceMean", [1, 3, 4, 4], [1, 1, 1, 1], Tensor("axes", np.array([1, 2, 3])), opset=18),
+            r"\(ReduceMean\) with axes",
+            not FIVE,
+        ),
     ],
 )
 def test_what_it_computes_otherwise_is_refused(opencv: Build, model: bytes, what: str, here: bool) -> None:
@@ -272,6 +282,13 @@ def _resize(nearest: str, where: str, scale: float = 2.0) -> Graph:
         (_graph("ReduceL2", {"axes": (1,)}), [], [(4, 6), (4, 14), (5, 0)]),
         (_graph("ReduceL2", {"axes": (0,)}), [(4, 14)], [(4, 6), (5, 0)]),
         (_graph("ReduceMean", {}, 18, axes=(2,)), [(4, 6)], [(4, 10), (4, 14), (5, 0)]),
+        (_graph("ReduceMean", {"axes": (1, 2, 3)}), [(4, 8), (4, 14)], [(4, 7), (5, 0)]),
+        (_graph("ReduceMax", {"axes": (0, 1, 2, 3)}), [(4, 8), (4, 14)], [(4, 7), (5, 0)]),
+        (_graph("ReduceMean", {"axes": (2, 3)}), [], [(4, 7), (4, 14), (5, 0)]),
+        (_graph("Slice", {}, starts=(3.0,), ends=(0.0,), axes=(2.0,), steps=(-2.0,)), [(4, 6), (4, 14)], [(5, 0)]),
+        (_graph("Slice", {}, starts=(0.0,), ends=(3.0,), axes=(2.0,), steps=(2.0,)), [], [(4, 6), (4, 14), (5, 0)]),
+        (_graph("Add", {}, row=(1.0,) * 9), [(4, 6), (4, 14)], [(5, 0)]),
+        (_graph("Add", {}, row=(1.0,)), [], [(4, 6), (4, 14), (5, 0)]),
         (_graph("Gemm", {"alpha": 0.5}), [(4, 6), (4, 8)], [(4, 10), (4, 14), (5, 0)]),
         (_graph("Split", {}, split=(1.0, 3.0)), [(4, 6)], [(4, 14), (5, 0)]),
         (_graph("Tile", {}, repeats=(1.0, 2.0)), [(4, 10)], [(4, 14), (5, 0)]),
